@@ -1,0 +1,96 @@
+import {execFileSync} from 'node:child_process'
+import {createHash, randomBytes} from 'node:crypto'
+import {chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join, resolve} from 'node:path'
+
+import type {TestProject} from 'vitest/node'
+
+import {asUser, makeUser, testUser} from './user.js'
+
+const repository = resolve(import.meta.dirname, '../..')
+const isRoot = process.getuid?.() === 0
+/** Published packages, in the order in which they need each other. */
+const packages = ['scripts', 'packages/cc-core', 'packages/cc-image-installer', 'packages/cc-image-test']
+
+/** Install the packed packages, make the stand-in ISOs, and build one image from each of them for all tests. */
+export default async function setup(project: TestProject): Promise<() => void> {
+  if (isRoot) makeUser(testUser)
+  // Not /tmp: that may be a small tmpfs.
+  const root = mkdtempSync(join(process.env['CC_E2E_DIR'] ?? '/var/tmp', 'cc-e2e-'))
+  chmodSync(root, 0o755)
+  const app = installPackages(root)
+  if (isRoot) execFileSync('chown', [`${testUser}:`, root])
+
+  const rootKey = join(root, 'root.key')
+  writeFileSync(rootKey, randomBytes(32), {mode: 0o600})
+  if (isRoot) execFileSync('chown', [`${testUser}:`, rootKey])
+  const iso = {'debian-12': makeIso('bookworm'), 'debian-13': makeIso('trixie')}
+  const bin = join(app, 'node_modules/.bin')
+  const workDir = join(root, 'work')
+  const output = join(root, 'build')
+  say('build the image of debian-12')
+  asTestUser([
+    ...[process.execPath, join(bin, 'cc-image-installer'), '--iso', iso['debian-12'], '--root-key', rootKey],
+    ...['--output', output, '--work-dir', workDir],
+  ])
+  project.provide('lab', {
+    ...{root, bin, iso, rootKey, workDir},
+    scripts: join(app, 'node_modules/cc-scripts'),
+    image: join(output, 'confidential_computing_image'),
+  })
+
+  return () => {
+    if (process.env['CC_E2E_KEEP'] === undefined) removeLab(root)
+  }
+}
+
+/** What npm would publish, installed as npm would install it: nothing of the checkout is used by the tests. */
+function installPackages(root: string): string {
+  say('pack and install the packages')
+  const app = join(root, 'app')
+  const tarballs = join(root, 'tarballs')
+  mkdirSync(app)
+  mkdirSync(tarballs)
+  const npm = (words: string[], cwd: string) =>
+    execFileSync('npm', [...words, '--silent'], {cwd, stdio: ['ignore', 'ignore', 'inherit']})
+  for (const path of packages) npm(['pack', '--pack-destination', tarballs], join(repository, path))
+  writeFileSync(join(app, 'package.json'), '{"private":true}\n')
+  const files = readdirSync(tarballs).map((name) => join(tarballs, name))
+  npm(['install', '--prefer-offline', '--no-audit', '--no-fund', ...files], app)
+  return app
+}
+
+/** The stand-in ISO of a suite, from the cache where the tool that makes it has not changed since today's build. */
+function makeIso(suite: string): string {
+  const tool = join(repository, 'tools/standin-iso')
+  const hash = createHash('sha256').update(new Date().toISOString().slice(0, 10))
+  for (const name of readdirSync(tool).sort()) hash.update(readFileSync(join(tool, name)))
+  const cache = join(tmpdir(), `cc-standin-${hash.digest('hex').slice(0, 16)}`)
+  const iso = join(cache, `${suite}.iso`)
+  if (existsSync(iso)) return iso
+  say(`make the stand-in ISO of ${suite}`)
+  if (!existsSync(cache)) asTestUser(['mkdir', cache])
+  asTestUser(['bash', join(tool, 'make-standin-iso.sh'), '--suite', suite, '--output', iso])
+  return iso
+}
+
+function asTestUser(argv: readonly string[]): void {
+  const [program = '', ...args] = [...asUser(testUser), ...argv]
+  execFileSync(program, args, {
+    cwd: '/',
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: {PATH: process.env['PATH'], HOME: isRoot ? `/home/${testUser}` : process.env['HOME']},
+  })
+}
+
+function removeLab(root: string): void {
+  // Trees belong to subordinate ids.
+  const remove = join(repository, 'scripts/tree/remove.sh')
+  asTestUser(['bash', remove, '--tree', join(root, 'work')])
+  rmSync(root, {recursive: true, force: true})
+}
+
+function say(text: string): void {
+  process.stderr.write(`e2e: ${text}\n`)
+}

@@ -1,0 +1,65 @@
+import {execFileSync} from 'node:child_process'
+import {mkdirSync, readFileSync} from 'node:fs'
+import {join} from 'node:path'
+import {inject} from 'vitest'
+
+import {run, type RunOptions, type RunResult} from 'cc-core/exec'
+
+import {asUser, testUser} from './user.js'
+
+/** What the global set-up has made, once for all tests. */
+export interface LabPaths {
+  /** Everything below belongs to the test user. */
+  root: string
+  /** The packages as npm would install them from the registry. */
+  bin: string
+  scripts: string
+  /** Stand-in ISOs by distribution. */
+  iso: Record<'debian-12' | 'debian-13', string>
+  /** The root key of every image that the tests build. */
+  rootKey: string
+  /** An image directory of debian-12, and the work folder it was built in. */
+  image: string
+  workDir: string
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    lab: LabPaths
+  }
+}
+
+export const lab = (): LabPaths => inject('lab')
+
+/** Run a program as the test user. */
+export function runAsUser(argv: readonly string[], options: RunOptions & {user?: string} = {}): Promise<RunResult> {
+  const {user = testUser, ...rest} = options
+  const home = readFileSync('/etc/passwd', 'utf8').match(new RegExp(`^${user}:.*?:.*?:.*?:.*?:(.*?):`, 'm'))?.[1]
+  return run([...asUser(user), ...argv], {collect: true, check: false, ...rest, env: {HOME: home, ...rest.env}})
+}
+
+/** Run one of our commands as the test user; its name is a bin of the installed packages. */
+export function cc(
+  name: string,
+  args: readonly string[],
+  options: RunOptions & {user?: string} = {},
+): Promise<RunResult> {
+  return runAsUser([process.execPath, join(lab().bin, name), ...args], options)
+}
+
+/** A new folder of the test user. */
+export function folder(name: string): string {
+  const path = join(lab().root, name)
+  mkdirSync(path)
+  if (testUser !== process.env['USER'] && process.getuid?.() === 0) execFileSync('chown', [`${testUser}:`, path])
+  return path
+}
+
+/** What a command printed with --json. */
+export function json<T>(result: RunResult): T {
+  return JSON.parse(result.stdout) as T
+}
+
+export interface ErrorJson {
+  error: {code: string; message: string; exitCode: number; suggestions: string[]}
+}

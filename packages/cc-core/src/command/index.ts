@@ -1,0 +1,1 @@
+export {CcCommand, type CommandContext} from './command.js'

@@ -1,0 +1,15 @@
+export {defaultPartitions, encryptions, integrities, keySources} from './layout-schema.js'
+export {encodeConfig, loadConfig, parseConfig, printConfig} from './load.js'
+export {configJsonSchema, configReference, referenceRows, type ReferenceRow} from './reference.js'
+export {
+  configSchema,
+  distributions,
+  type Config,
+  type DistributionId,
+  type Encryption,
+  type Integrity,
+  type KeySource,
+  type Layout,
+  type Partition,
+} from './schema.js'
+export {formatSize, parseSize} from './size.js'

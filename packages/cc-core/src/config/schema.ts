@@ -1,0 +1,129 @@
+import {z} from 'zod'
+
+import {layoutSchema} from './layout-schema.js'
+import {accountId, accountName, guestPath, hostPath} from './values.js'
+
+export const distributions = ['ubuntu-22.04', 'ubuntu-24.04', 'debian-12', 'debian-13'] as const
+
+const packageName = z.string().regex(/^[a-z0-9][a-z0-9+.-]+(=[\w.+:~-]+)?$/, 'expected a package name')
+
+const source = z.strictObject({
+  iso: hostPath.nullable().default(null).describe('Ubuntu live-server ISO; also `--iso`. null = the package mirror.'),
+  isoSha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
+    .nullable()
+    .default(null)
+    .describe('The sha256 that the ISO must have; also `--iso-sha256`.'),
+  sha256sums: hostPath.nullable().default(null).describe('SHA256SUMS file that must list the ISO.'),
+  sha256sumsSignature: hostPath.nullable().default(null).describe('Detached GPG signature of that file.'),
+  keyring: hostPath
+    .nullable()
+    .default(null)
+    .describe('Keyring for that signature and for the package archive; null = the one of the distribution.'),
+  installSource: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('id in the `install-sources.yaml` of the ISO; null = the one marked as default.'),
+  mirrors: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('apt sources: `deb …` lines, or files with such lines or in deb822 format; [] = those of the host.'),
+})
+
+const user = z.strictObject({
+  name: accountName.default('cc').describe('User that the application runs as.'),
+  uid: accountId.default(1000).describe('Its user id.'),
+  group: accountName.default('cc').describe('Its group.'),
+  gid: accountId.default(1000).describe('Its group id.'),
+  shell: guestPath.default('/bin/bash').describe('Its shell.'),
+})
+
+const tmpfs = z.strictObject({
+  path: guestPath.describe('Mount point.'),
+  size: z
+    .string()
+    .regex(/^(100|[1-9]\d?)%$|^[1-9]\d*[KMG]$/, 'expected a share of the memory like 25%, or a size like 512M')
+    .default('25%')
+    .describe('Upper bound: a share of the memory, or a size.'),
+  mode: z
+    .string()
+    .regex(/^[01]?[0-7]{3}$/, 'expected an octal mode in quotes like "1777"')
+    .default('1777')
+    .describe('Permissions, octal.'),
+})
+
+const os = z.strictObject({
+  hostname: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'expected a host name: a-z, 0-9 and "-", at most 63')
+    .default('cc')
+    .describe('Host name of the guest.'),
+  locale: z
+    .string()
+    .regex(/^(C|[a-z]{2,3}_[A-Z]{2}(@[a-z]+)?)\.UTF-8$/, 'expected a UTF-8 locale like en_US.UTF-8')
+    .default('en_US.UTF-8')
+    .describe('System locale.'),
+  timezone: z
+    .string()
+    .regex(/^[A-Za-z][\w+-]*(\/[A-Za-z][\w+-]*)*$/, 'expected a time zone like UTC or Europe/Berlin')
+    .default('UTC')
+    .describe('Time zone.'),
+  user: user.prefault({}).describe('The one ordinary user.'),
+  kernel: packageName.nullable().default(null).describe('Kernel package; null = the default of the distribution.'),
+  packages: z.array(packageName).default([]).describe('Further packages, `name` or `name=version`.'),
+  tmpfs: z
+    .array(tmpfs)
+    .default(['/tmp', '/var/tmp', '/dev/shm'].map((path) => ({path, size: '25%', mode: '1777'})))
+    .describe('File systems in memory; a list replaces the default.'),
+})
+
+const moduleName = z.string().regex(/^[a-z0-9][a-z0-9_-]*$/, 'expected a kernel module name')
+const defaultModules = [
+  ...['virtio_pci', 'virtio_blk', 'virtio_scsi', 'virtio_net', 'sd_mod', 'nvme', 'qemu_fw_cfg', 'sev_guest'],
+  ...['ext4', 'overlay', 'loop', 'dm_mod', 'dm_crypt', 'dm_verity', 'dm_integrity', 'xts', 'aesni_intel', 'tsm'],
+]
+
+const boot = z.strictObject({
+  modules: z
+    .array(moduleName)
+    .default(defaultModules)
+    .describe(
+      'Kernel modules of the initrd; those the kernel lacks or has built in are left out. A list replaces the default.',
+    ),
+  cmdline: z
+    .array(z.string().regex(/^[\x21-\x7e]+$/, 'expected one kernel parameter without spaces'))
+    .default([])
+    .describe('Further kernel parameters.'),
+  console: z
+    .string()
+    .regex(/^tty[A-Z]*\d+$|^hvc\d$/, 'expected a console like ttyS0')
+    .default('ttyS0')
+    .describe('Console for boot messages.'),
+})
+
+/** The whole of cc.yaml. Its input is the file with the default partitions merged in; its output has sizes in bytes. */
+export const configSchema = z.strictObject({
+  profile: z
+    .enum(['development', 'production'])
+    .default('development')
+    .describe('`production` refuses whatever is only for development, as the key source `development`.'),
+  distribution: z
+    .enum(['auto', ...distributions])
+    .default('auto')
+    .describe('`auto`: that of the ISO; without an ISO that of the host.'),
+  source: source.prefault({}).describe('Where the operating system comes from.'),
+  os: os.prefault({}).describe('How it is set up.'),
+  boot: boot.prefault({}).describe('How it starts.'),
+  layout: layoutSchema.describe('The disk.'),
+})
+
+export type Config = z.output<typeof configSchema>
+export type Layout = Config['layout']
+export type Partition = Layout['partitions'][string]
+export type Encryption = Partition['encryption']
+export type Integrity = Partition['integrity']
+export type KeySource = NonNullable<Partition['key']>
+export type DistributionId = (typeof distributions)[number]

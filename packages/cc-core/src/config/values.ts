@@ -1,0 +1,46 @@
+import {posix} from 'node:path'
+
+import {z} from 'zod'
+
+import {formatSize, parseSize} from './size.js'
+
+const sizeWords = 'expected a size like 512M or 10G (K, M, G, T: powers of 1024) or a number of bytes'
+
+/** A size: text or a number in the file, bytes in the program, text again with --print-config. */
+export const size = z
+  .codec(z.union([z.string(), z.number()], sizeWords), z.number(), {
+    decode(value, context) {
+      const bytes = parseSize(String(value))
+      if (bytes !== null) return bytes
+      context.issues.push({code: 'custom', message: sizeWords, input: value})
+      return z.NEVER
+    },
+    encode: formatSize,
+  })
+  .meta({type: 'size'})
+
+/** An absolute, normalised path inside the guest. */
+export const guestPath = z
+  .string()
+  .refine(
+    (path) => /^\/[\w./@+-]*$/.test(path) && posix.normalize(path) === path && (path === '/' || !path.endsWith('/')),
+    'expected an absolute path in the guest, of letters, digits and _ . / @ + -, without "..", "//" or a "/" at the end',
+  )
+  .meta({type: 'guest path'})
+
+/** A path on the host; relative ones have been made absolute before the schema sees them. */
+export const hostPath = z.string().min(1, 'expected a path').meta({type: 'path'})
+
+/** A user or group name as useradd accepts it. */
+export const accountName = z
+  .string()
+  .regex(
+    /^[a-z_][a-z0-9_-]{0,30}$/,
+    'expected a user name: a-z, 0-9, "_" and "-", at most 31, not starting with a digit',
+  )
+
+export const accountId = z
+  .number('expected a number')
+  .int()
+  .min(1000, 'expected 1000 to 59999')
+  .max(59999, 'expected 1000 to 59999')

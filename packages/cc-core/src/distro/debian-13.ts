@@ -1,0 +1,11 @@
+import {debian, debianPackages} from './debian.js'
+import type {DistroProfile} from './profile.js'
+
+export const debian13: DistroProfile = {
+  ...debian,
+  id: 'debian-13',
+  release: '13',
+  codename: 'trixie',
+  // systemd-cryptsetup left the systemd package; our units call cryptsetup itself, so it is not needed.
+  basePackages: debianPackages,
+}

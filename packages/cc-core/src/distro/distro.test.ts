@@ -1,0 +1,42 @@
+import {describe, expect, it} from 'vitest'
+
+import {distributions} from '../config/index.js'
+import {profileByCodename, profileOfHost, profiles} from './index.js'
+
+describe('profiles', () => {
+  it.each(distributions)('%s is consistent', (id) => {
+    const profile = profiles[id]
+    expect(profile.id).toBe(`${profile.os}-${profile.release}`)
+    expect(Object.values(profile.kernelPackages)).toContain(profile.defaultKernel)
+    expect(profile.archiveKeyring).toBe(`/usr/share/keyrings/${profile.os}-archive-keyring.gpg`)
+    expect(new Set(profile.basePackages).size).toBe(profile.basePackages.length)
+    expect(profile.basePackages).toEqual(
+      expect.arrayContaining(['systemd-sysv', 'initramfs-tools', 'cryptsetup-bin', 'nftables']),
+    )
+    expect(profileByCodename(profile.codename)).toBe(profile)
+  })
+
+  it('has the HWE kernel of its own release', () => {
+    for (const {os, release, kernelPackages} of Object.values(profiles)) {
+      expect(kernelPackages.hwe).toBe(os === 'ubuntu' ? `linux-generic-hwe-${release}` : undefined)
+    }
+  })
+
+  it('adds language packs where translations are apart', () => {
+    expect(profiles['ubuntu-24.04'].localePackages('en_US.UTF-8')).toEqual(['locales'])
+    expect(profiles['ubuntu-24.04'].localePackages('C.UTF-8')).toEqual(['locales'])
+    expect(profiles['ubuntu-22.04'].localePackages('de_DE.UTF-8')).toEqual(['locales', 'language-pack-de'])
+    expect(profiles['debian-13'].localePackages('de_DE.UTF-8')).toEqual(['locales'])
+  })
+})
+
+describe('profileOfHost', () => {
+  it('reads os-release as systems write it', () => {
+    expect(profileOfHost('PRETTY_NAME="Debian GNU/Linux 12"\nID=debian\nVERSION_ID="12"\n').id).toBe('debian-12')
+    expect(profileOfHost('VERSION_ID="24.04"\nID=ubuntu\nID_LIKE=debian\n').id).toBe('ubuntu-24.04')
+  })
+
+  it('names a host that is not supported', () => {
+    expect(() => profileOfHost('ID=fedora\nVERSION_ID=42\n')).toThrow("'fedora-42' is not supported")
+  })
+})

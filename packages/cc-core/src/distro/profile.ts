@@ -1,0 +1,36 @@
+import type {DistributionId} from '../config/schema.js'
+
+/** What differs between the distributions. Everything else is one and the same code path. */
+export interface DistroProfile {
+  id: DistributionId
+  os: 'ubuntu' | 'debian'
+  /** VERSION_ID of os-release. */
+  release: string
+  codename: string
+  /** Archive components that a mirror build uses; the pool of a live-server ISO has only the first two of Ubuntu. */
+  components: readonly string[]
+  kernelPackages: {
+    generic: string
+    /** Newer kernel of a later release. */
+    hwe?: string
+    /** Smaller, for virtual machines. */
+    cloud?: string
+  }
+  /** The kernel package when none is configured. */
+  defaultKernel: string
+  /** Packages that a locale needs, besides generating it. */
+  localePackages: (locale: string) => string[]
+  /** What a tree needs beyond the essential packages to boot as a confidential VM. */
+  basePackages: readonly string[]
+  /** Keyring of the archive, as a path in the tree and on a host of the same kind. */
+  archiveKeyring: string
+  /** The package that brings it, for hosts of another kind. */
+  keyringPackage: string
+  /**
+   * What the live initrd of an ISO writes to /run/kernel-meta-package for subiquity; nothing on the ISO says it. Null:
+   * there is no live-server ISO of this distribution.
+   */
+  liveServerKernel: string | null
+  /** What to know when this distribution is the build host. */
+  hostNotes: readonly string[]
+}

@@ -1,0 +1,11 @@
+export {checkLayout, implemented, layoutProblems} from './check.js'
+export {
+  alignment,
+  computeLayout,
+  typeGuids,
+  type DiskLayout,
+  type LayoutRequest,
+  type PartitionRequest,
+  type PlannedPartition,
+} from './compute.js'
+export {uuidFromSeed} from './guid.js'

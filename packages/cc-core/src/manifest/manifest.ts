@@ -1,0 +1,90 @@
+import {createHash} from 'node:crypto'
+import {createReadStream, existsSync, statSync} from 'node:fs'
+import {readFile, stat} from 'node:fs/promises'
+import {basename, dirname, join, resolve} from 'node:path'
+import {pipeline} from 'node:stream/promises'
+
+import {CcError} from '../errors/index.js'
+import {manifestSchema, type Manifest} from './schema.js'
+
+/** The sha256 of a file, in hexadecimal. */
+export async function sha256File(file: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(file, {highWaterMark: 1024 * 1024}), hash)
+  return hash.digest('hex')
+}
+
+/** What the manifest says of a file. */
+export async function describeFile(file: string): Promise<{sha256: string; bytes: number}> {
+  return {sha256: await sha256File(file), bytes: (await stat(file)).size}
+}
+
+/** An image as a user names it: the directory, or the qcow2 in it. */
+export interface ImageDirectory {
+  path: string
+  manifest: Manifest
+  /** Absolute path of one of its files. */
+  file: (name: string) => string
+}
+
+/**
+ * Read an image directory.
+ * @param image path of the directory or of its qcow2
+ * @throws E_IMAGE where there is none, or its manifest is not ours
+ */
+export async function readImageDirectory(image: string): Promise<ImageDirectory> {
+  const path = existsSync(image) && statSync(image).isFile() ? dirname(resolve(image)) : resolve(image)
+  const file = join(path, 'manifest.json')
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    throw new CcError('E_IMAGE', `there is no image at '${image}': ${file} cannot be read`, {
+      suggestions: ['name an image directory, as cc-image-installer writes it, or the qcow2 in it'],
+      reason: error,
+    })
+  }
+  const manifest = parseManifest(text, file)
+  if (statSync(image).isFile() && basename(image) !== `${manifest.name}.qcow2`) {
+    throw new CcError('E_IMAGE', `'${image}' is not the image that ${file} describes: that is ${manifest.name}.qcow2`)
+  }
+  return {path, manifest, file: (name) => join(path, name)}
+}
+
+function parseManifest(text: string, file: string): Manifest {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    throw new CcError('E_IMAGE', `${file} is not JSON`, {reason: error})
+  }
+  const result = manifestSchema.safeParse(json)
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  throw new CcError('E_IMAGE', `${file} is not a manifest: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`)
+}
+
+/** The files of an image directory that are not as its manifest says, each with the reason. */
+export async function findAltered({manifest, file}: ImageDirectory): Promise<{name: string; reason: string}[]> {
+  const altered: {name: string; reason: string}[] = []
+  for (const [name, expected] of Object.entries(manifest.artefacts)) {
+    const path = file(name)
+    if (!existsSync(path)) altered.push({name, reason: 'is missing'})
+    else if ((await stat(path)).size !== expected.bytes) {
+      altered.push({name, reason: `has ${(await stat(path)).size} bytes, not ${expected.bytes}`})
+    } else if ((await sha256File(path)) !== expected.sha256) altered.push({name, reason: 'has another sha256'})
+  }
+  return altered
+}
+
+/** @throws E_IMAGE naming every file that was altered after the manifest was written */
+export async function verifyImageDirectory(directory: ImageDirectory): Promise<void> {
+  const altered = await findAltered(directory)
+  if (altered.length === 0) return
+  throw new CcError(
+    'E_IMAGE',
+    `${directory.path} was altered after its manifest was written: ` +
+      altered.map(({name, reason}) => `${name} ${reason}`).join('; '),
+    {suggestions: ['build the image again, or take an unaltered copy']},
+  )
+}

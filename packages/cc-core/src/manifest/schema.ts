@@ -1,0 +1,49 @@
+import {z} from 'zod'
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
+const bytes = z.int().nonnegative()
+
+const artefact = z.strictObject({sha256, bytes})
+
+const partition = z.strictObject({
+  /** GPT name: the identity of the partition, for the guest too. */
+  name: z.string(),
+  /** Where it lies on the disk, in bytes. */
+  start: bytes,
+  size: bytes,
+  mount: z.string(),
+  encryption: z.enum(['none', 'luks2', 'on-demand']),
+  integrity: z.enum(['none', 'verity', 'hmac']),
+  key: z.string().nullable(),
+  /** The path of the tree that fills it; "/" for the root, null for what the guest formats. */
+  from: z.string().nullable(),
+  /** Of what was written at build time: the ciphertext and the hash tree, in bytes. */
+  content: bytes.nullable(),
+  verity: z.strictObject({rootHash: sha256, salt: sha256, blocks: z.int().positive()}).nullable(),
+})
+
+/** manifest.json of an image directory. It holds no secret, and nothing that differs between two builds but the keys. */
+export const manifestSchema = z.strictObject({
+  version: z.literal(1),
+  /** Name of the image directory and of the qcow2 in it. */
+  name: z.string(),
+  stage: z.enum(['base', 'flare', 'hardened']),
+  tool: z.string(),
+  profile: z.enum(['development', 'production']),
+  distribution: z.string(),
+  source: z.strictObject({kind: z.enum(['iso', 'mirror', 'image']), label: z.string(), sha256: sha256.nullable()}),
+  /** Time stamp of everything in the image, in seconds since 1970. */
+  sourceDateEpoch: bytes,
+  /** Content hash of everything that the image was made from, the keys aside. */
+  buildKey: sha256,
+  cmdline: z.string(),
+  initrd: z.strictObject({sealOffset: bytes}),
+  disk: z.strictObject({bytes}),
+  partitions: z.array(partition),
+  packages: z.array(z.strictObject({name: z.string(), version: z.string(), architecture: z.string()})),
+  /** Every other file of the image directory, the keys aside. */
+  artefacts: z.record(z.string(), artefact),
+})
+
+export type Manifest = z.output<typeof manifestSchema>
+export type ManifestPartition = Manifest['partitions'][number]

@@ -1,0 +1,3 @@
+export {layerStack, parseCatalog, type InstallSource} from './catalog.js'
+export {parseDiskInfo, type DiskInfo} from './disk-info.js'
+export {describeIso, inspectIso, selectSource, type InspectOptions, type IsoSource} from './inspect.js'

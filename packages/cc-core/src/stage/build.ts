@@ -1,0 +1,114 @@
+import {createHash} from 'node:crypto'
+import {existsSync} from 'node:fs'
+import {readFile} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import {mkdirp} from '../fs/index.js'
+import {findAltered, readImageDirectory, type ImageDirectory} from '../manifest/index.js'
+import {openOutput, planSeal, type SealRequest} from '../seal/index.js'
+import {hashFolder, scriptsDirectory, stepTask, stepTitle, type Task} from '../steps/index.js'
+import type {Reporter} from '../ui/index.js'
+import type {WorkFolders} from './folders.js'
+import {lock} from './lock.js'
+import {buildTree, findProgress, runTasks, type TreePlan} from './tree.js'
+
+/** One stage: a tree, and the image it is sealed into. */
+export interface ImageBuild {
+  title: string
+  folders: WorkFolders
+  tree: TreePlan
+  seal: Omit<SealRequest, 'tree' | 'buildKey'>
+  /** Where the image directory is to be. */
+  outputDir: string
+}
+
+export interface BuildResult {
+  image: ImageDirectory
+  /** The image was there already, made from the same inputs. */
+  cached: boolean
+  ms: number
+}
+
+/**
+ * Build an image: bring its tree to the end of its plan, and seal it. What is there already from the same inputs is
+ * not done again. The image of a run before stays as it is until the new one is whole.
+ */
+export async function buildImage(
+  build: ImageBuild,
+  context: {reporter: Reporter; signal?: AbortSignal | undefined},
+): Promise<BuildResult> {
+  const started = Date.now()
+  const {folders, seal, outputDir, title} = build
+  const path = join(outputDir, seal.name)
+  mkdirp(folders.root)
+  mkdirp(folders.logs)
+  mkdirp(outputDir)
+  const unlock = await lock(join(folders.root, 'lock'))
+  try {
+    const buildKey = await keyOf(build)
+    const present = await findImage(path, buildKey, seal.rootKey)
+    if (present !== null) {
+      context.reporter.report({type: 'note', text: `${path} is up to date`})
+      return {image: present, cached: true, ms: Date.now() - started}
+    }
+    const output = await openOutput(path)
+    const sealing = await planSeal({...seal, tree: folders.tree, buildKey}, folders.scratch, output)
+    const steps = [
+      ...build.tree.origin,
+      ...build.tree.steps.map((step) => ({id: step.id, title: stepTitle(step)})),
+      ...sealing,
+    ]
+    context.reporter.report({
+      type: 'stage-start',
+      stage: seal.stage,
+      title,
+      steps: steps.map(({id, title: text}) => ({id, title: text})),
+    })
+    const taskContext = {...context, logDir: folders.logs}
+    await buildTree(build.tree, folders, taskContext)
+    await runTasks(sealing, taskContext)
+    const ms = Date.now() - started
+    context.reporter.report({type: 'stage-done', stage: seal.stage, ms})
+    return {image: await readImageDirectory(path), cached: false, ms}
+  } finally {
+    await unlock()
+  }
+}
+
+/** The plan as lines that a person can run one by one: commands, and comments for what we write between them. */
+export async function showPlan(build: ImageBuild): Promise<string[]> {
+  const {folders, seal, outputDir, tree} = build
+  const output = join(outputDir, seal.name)
+  const sealing = await planSeal({...seal, tree: folders.tree, buildKey: ''}, folders.scratch, {
+    path: output,
+    partial: join(outputDir, `.${seal.name}.partial`),
+    publish: () => Promise.resolve(),
+  })
+  const {done} = await findProgress(tree, folders)
+  const tasks: Task[] = [...tree.origin, ...tree.steps.map((step) => stepTask(step)), ...sealing]
+  const cached = done === 0 ? 0 : tree.origin.length + done - 1
+  return tasks.map(({shown}, index) => (index < cached ? `${shown} # done` : shown))
+}
+
+/** Everything that the bytes of the image depend on, the keys aside. */
+async function keyOf({tree, seal}: ImageBuild): Promise<string> {
+  const {rootKey: _, ...identity} = seal
+  const disk = await hashFolder(join(scriptsDirectory(), 'disk'))
+  return createHash('sha256')
+    .update(JSON.stringify([tree.keys.at(-1), disk, identity]))
+    .digest('hex')
+}
+
+/** The image at a path if it was made from the same inputs, is unaltered, and has the key that is asked for. */
+async function findImage(path: string, buildKey: string, rootKey: string | null): Promise<ImageDirectory | null> {
+  if (!existsSync(join(path, 'manifest.json'))) return null
+  try {
+    const image = await readImageDirectory(path)
+    if (image.manifest.buildKey !== buildKey) return null
+    const key = await readFile(image.file('keys/root.key'))
+    if (rootKey !== null && !key.equals(await readFile(rootKey))) return null
+    return (await findAltered(image)).length === 0 ? image : null
+  } catch {
+    return null // Not ours, or damaged: it is built again.
+  }
+}

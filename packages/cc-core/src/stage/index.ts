@@ -1,0 +1,12 @@
+export {buildImage, showPlan, type BuildResult, type ImageBuild} from './build.js'
+export {workFolders, type WorkFolders} from './folders.js'
+export {lock} from './lock.js'
+export {
+  buildTree,
+  findProgress,
+  planTree,
+  runTasks,
+  type TreePlan,
+  type TreeProgress,
+  type TreeRequest,
+} from './tree.js'

@@ -1,0 +1,11 @@
+export {readContract, type StepContract, type StepParameter} from './contract.js'
+export {
+  hashFolder,
+  planStep,
+  scriptsDirectory,
+  stepKeys,
+  type PlannedStep,
+  type StepOptions,
+  type StepValue,
+} from './plan.js'
+export {stepTask, stepTitle, writeTask, type Task, type TaskContext} from './task.js'

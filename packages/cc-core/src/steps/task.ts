@@ -1,0 +1,77 @@
+import {join} from 'node:path'
+
+import {fromStepOutput} from '../errors/index.js'
+import {formatCommand, run, SubprocessError} from '../exec/index.js'
+import {reportStep, type Reporter} from '../ui/index.js'
+import type {PlannedStep} from './plan.js'
+
+/** What a task needs to know of the build around it. */
+export interface TaskContext {
+  reporter: Reporter
+  /** Each step has a log file here. */
+  logDir: string
+  signal?: AbortSignal | undefined
+}
+
+/** One line of a plan: a step, or a file that we write between two steps. */
+export interface Task {
+  /** Unique in its plan. */
+  id: string
+  title: string
+  /** For --dry-run: a command that a person can run, or a comment that says what we write. */
+  shown: string
+  /** @returns what a step wrote to standard output */
+  run(context: TaskContext): Promise<string>
+}
+
+/** A step as a task. A name tells two runs of one step in a plan apart. */
+export function stepTask(step: PlannedStep, name?: string): Task {
+  const id = name === undefined ? step.id : `${step.id}:${name}`
+  return {
+    id,
+    title: name === undefined ? stepTitle(step) : `${name}: ${stepTitle(step)}`,
+    shown: formatCommand(step.argv),
+    run: (context) => runStep(step.argv, id, context),
+  }
+}
+
+/** The purpose of a step as far as one line has room for it: up to the first point where a reader may stop. */
+export function stepTitle({contract}: PlannedStep): string {
+  return contract.purpose.split(/[:,.;]( |$)/, 1)[0] ?? contract.purpose
+}
+
+/** A file that we write ourselves, as a task. */
+export function writeTask(id: string, title: string, work: () => Promise<void>): Task {
+  return {
+    id,
+    title,
+    shown: `# ${title}`,
+    run: ({reporter}) =>
+      reportStep(reporter, id, async () => {
+        await work()
+        return ''
+      }),
+  }
+}
+
+/** @throws CcError with the code that the step named, else E_STEP_FAILED */
+function runStep(argv: readonly string[], id: string, {reporter, logDir, signal}: TaskContext): Promise<string> {
+  return reportStep(reporter, id, async (line) => {
+    try {
+      const {stdout} = await run(argv, {
+        collect: true,
+        logFile: join(logDir, `${id.replaceAll(/[/:]/g, '-')}.log`),
+        onLine: (text, stream) => {
+          if (stream === 'stderr') line(text)
+        },
+        ...(signal && {signal}),
+      })
+      return stdout
+    } catch (error) {
+      if (error instanceof SubprocessError && error.kind === 'exited') {
+        throw fromStepOutput(error.details.stderr ?? '') ?? error
+      }
+      throw error
+    }
+  })
+}

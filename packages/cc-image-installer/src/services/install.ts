@@ -1,0 +1,212 @@
+import {createHash} from 'node:crypto'
+import {readFile} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import type {Config, DistributionId} from 'cc-core/config'
+import {CcError} from 'cc-core/errors'
+import {profileOfHost, profiles, type DistroProfile} from 'cc-core/distro'
+import {checkLayout} from 'cc-core/layout'
+import {sha256File, type Manifest} from 'cc-core/manifest'
+import {inspectIso, selectSource, type IsoSource} from 'cc-core/source'
+import {planTree, workFolders, type ImageBuild, type WorkFolders} from 'cc-core/stage'
+import {hashFolder, planStep, scriptsDirectory, stepTask, type PlannedStep, type Task} from 'cc-core/steps'
+
+/** Name of the base image, and the other name that the mission knows it by. */
+export const imageName = 'confidential_computing_image'
+export const imageAlias = 'nvcc_image'
+
+/** Time stamp of everything in an image when SOURCE_DATE_EPOCH is not set: 2024-01-01. */
+const defaultEpoch = 1704067200
+
+export interface InstallOptions {
+  config: Config
+  /** Absolute paths. */
+  outputDir: string
+  workDir: string
+  /** Name and version of the command, for the manifest. */
+  tool: string
+  /** A key for cc-root instead of a new one; path. */
+  rootKey: string | null
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Plan the base image. Looks at the configuration, the ISO and the host; writes nothing.
+ * @throws CcError E_LAYOUT, E_ISO_*, E_SHA256, E_SIGNATURE, E_CONFIG
+ */
+export async function planInstall(options: InstallOptions): Promise<ImageBuild> {
+  const {config, outputDir, workDir, tool, rootKey} = options
+  checkLayout(config)
+  const folders = workFolders(workDir, 'base')
+  const origin = await findOrigin(options, folders)
+  const sourceDateEpoch = epochOf(process.env['SOURCE_DATE_EPOCH'])
+  const steps = await baseSteps(config, origin, folders, join(workDir, 'archives'), sourceDateEpoch)
+  return {
+    title: `base image: ${origin.profile.id} from ${origin.source.label}`,
+    folders,
+    outputDir,
+    tree: await planTree({
+      tree: folders.tree,
+      origin: await origin.tasks(sourceDateEpoch),
+      originKey: origin.key,
+      needs: origin.pool === null ? [] : [origin.pool],
+      steps,
+      workDir,
+    }),
+    seal: {
+      name: imageName,
+      stage: 'base',
+      aliases: [imageAlias],
+      config,
+      distribution: origin.profile.id,
+      source: origin.source,
+      sourceDateEpoch,
+      tool,
+      rootKey,
+    },
+  }
+}
+
+/** Where the operating system comes from. */
+interface Origin {
+  profile: DistroProfile
+  source: Manifest['source']
+  /** Identity of the tree that the tasks make. */
+  key: string
+  /** The extracted ISO, from which packages come too. */
+  pool: string | null
+  tasks: (sourceDateEpoch: number) => Promise<Task[]>
+}
+
+async function findOrigin(options: InstallOptions, folders: WorkFolders): Promise<Origin> {
+  const {iso} = options.config.source
+  return iso === null ? mirrorOrigin(options, folders) : isoOrigin(iso, options, folders)
+}
+
+async function isoOrigin(path: string, {config, signal}: InstallOptions, folders: WorkFolders): Promise<Origin> {
+  const {source, distribution} = config
+  const iso: IsoSource = await inspectIso(path, {
+    scriptsDir: scriptsDirectory(),
+    sha256: source.isoSha256,
+    sha256sums: source.sha256sums,
+    signature: source.sha256sumsSignature,
+    keyring: source.keyring,
+    signal,
+  })
+  const profile = profiles[iso.profileId as DistributionId]
+  if (distribution !== 'auto' && distribution !== profile.id) throw otherDistribution(path, profile.id, distribution)
+  const {layers} = selectSource(iso, source.installSource)
+  const sha256 = await sha256File(path)
+  const extracted = join(folders.root, 'iso', sha256)
+  return {
+    profile,
+    source: {kind: 'iso', label: iso.label, sha256},
+    key: keyOf(sha256, ...layers),
+    pool: extracted,
+    tasks: async () => [
+      stepTask(await planStep('source/extract-iso', {iso: path, output: extracted, layer: layers})),
+      stepTask(
+        await planStep('source/unpack-layers', {
+          tree: folders.tree,
+          layer: layers.map((layer) => join(extracted, 'casper', layer)),
+        }),
+      ),
+    ],
+  }
+}
+
+async function mirrorOrigin({config, workDir}: InstallOptions, folders: WorkFolders): Promise<Origin> {
+  const {source, distribution} = config
+  const profile =
+    distribution === 'auto' ? profileOfHost(await readFile('/etc/os-release', 'utf8')) : profiles[distribution]
+  return {
+    profile,
+    source: {kind: 'mirror', label: `${profile.id} package mirror`, sha256: null},
+    key: keyOf(profile.id, ...source.mirrors),
+    pool: null,
+    tasks: async (sourceDateEpoch) => [
+      stepTask(
+        await planStep('source/mirror', {
+          tree: folders.tree,
+          suite: profile.codename,
+          source: source.mirrors,
+          keyring: source.keyring ?? undefined,
+          archives: join(workDir, 'archives'),
+          epoch: sourceDateEpoch,
+        }),
+      ),
+    ],
+  }
+}
+
+/** The steps that make a bare system the base image. */
+async function baseSteps(
+  config: Config,
+  {profile, pool}: Origin,
+  {tree}: WorkFolders,
+  archives: string,
+  sourceDateEpoch: number,
+): Promise<PlannedStep[]> {
+  const {os, source, boot, layout} = config
+  const epoch = {'source-date-epoch': sourceDateEpoch}
+  const guest = join(scriptsDirectory(), 'guest')
+  const packages = [
+    ...profile.basePackages,
+    os.kernel ?? profile.defaultKernel,
+    ...profile.localePackages(os.locale),
+    ...os.packages,
+  ]
+  return Promise.all([
+    planStep(
+      'base/10-packages',
+      {
+        tree,
+        package: [...new Set(packages)],
+        ...(pool === null ? {} : {pool, 'pool-suite': profile.codename}),
+        ...(pool === null && source.mirrors.length === 0 ? {'host-suite': profile.codename} : {}),
+        source: source.mirrors,
+        keyring: source.keyring ?? undefined,
+        archives,
+        ...epoch,
+      },
+      {checkpoint: true},
+    ),
+    planStep('base/20-locale', {tree, locale: os.locale, timezone: os.timezone, ...epoch}),
+    planStep('base/30-identity', {
+      tree,
+      hostname: os.hostname,
+      user: os.user.name,
+      uid: os.user.uid,
+      group: os.user.group,
+      gid: os.user.gid,
+      shell: os.user.shell,
+      ...epoch,
+    }),
+    planStep('base/40-memory', {tree, tmpfs: os.tmpfs.map(({path, size, mode}) => `${path}:${size}:${mode}`)}),
+    planStep('base/45-partitions', {
+      tree,
+      folder: Object.values(layout.partitions).flatMap(({mount, from}) => (from === null ? [mount] : [mount, from])),
+    }),
+    planStep('base/50-boot', {tree, guest, module: boot.modules}, {inputs: [await hashFolder(guest)]}),
+    planStep('base/60-initramfs', {tree, ...epoch}),
+    planStep('base/90-clean', {tree, ...epoch}),
+  ])
+}
+
+/** A content hash of an origin: the steps that make it may change, too. */
+function keyOf(...parts: string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex')
+}
+
+/** SOURCE_DATE_EPOCH as https://reproducible-builds.org/specs/source-date-epoch/ has it. */
+function epochOf(text: string | undefined): number {
+  if (text === undefined || text === '') return defaultEpoch
+  if (/^\d{1,11}$/.test(text)) return Number(text)
+  throw new CcError('E_CONFIG', `SOURCE_DATE_EPOCH: expected seconds since 1970, got '${text}'`)
+}
+
+function otherDistribution(iso: string, found: string, wanted: string): CcError {
+  return new CcError('E_CONFIG', `distribution: '${wanted}' is configured, but ${iso} is ${found}`, {
+    suggestions: ['set distribution to auto, or give the ISO of that distribution'],
+  })
+}

@@ -1,0 +1,24 @@
+# shellcheck shell=sh
+# Talking to the console, and the only way in which a boot script gives up. Sourced by every program in this folder.
+# CC_ROOT is empty in a guest; tests point it at a directory that stands in for the file system.
+
+R=${CC_ROOT-}
+
+# say MESSAGE: one line for whoever watches the console.
+say() { printf 'cc: %s\n' "$*" >"$R/dev/console"; }
+
+# power_off: at once and without any program that could ask a question. The kernel's own trigger first: it works
+# in the initrd, and when the root file system is gone.
+power_off() {
+	printf o >"$R/proc/sysrq-trigger" 2>/dev/null
+	[ -z "$R" ] || exit 1
+	sleep 10
+	poweroff -f
+	while :; do sleep 60; done
+}
+
+# fail MESSAGE: name what failed in one plain line, and power off. Never returns, never offers a shell.
+fail() {
+	say "FAILED: $*; powering off"
+	power_off
+}

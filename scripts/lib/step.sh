@@ -1,0 +1,144 @@
+# shellcheck shell=bash
+# The contract of a step. Every script that changes a tree or a disk sources this file and calls `step "$@"`.
+#
+# The comment at the head of the script is the contract; people read it with --help, this file parses the
+# arguments by it, and the command line tools read the same lines for the plan and for docs/steps.md:
+#
+#   # One sentence: what the step does.
+#   #
+#   # Parameters:
+#   #   --tree DIR             required, must exist
+#   #   [--package NAME]...    optional, may be repeated; arrives as the array package
+#   #   [--grow FLAG]          takes no value
+#   # Runs in: host | namespace
+#   # Network: no | yes
+#   # Output: what it leaves behind
+#
+# Value words: DIR and FILE must exist, PATH need not; all three must be absolute. NUMBER is decimal digits.
+# SIZE is bytes. FLAG takes no value (1 when given). Every other word (NAME, TEXT, …) is any non-empty text.
+# --root-key FILE becomes the variable root_key; an absent optional one is empty.
+#
+# "Runs in: namespace" makes the script re-execute itself in a user namespace where it is root over the
+# subordinate ids of the caller: no privilege is needed, and every mount and process ends with it.
+
+set -Eeuo pipefail
+umask 022
+export LC_ALL=C.UTF-8 TZ=UTC PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+step_script=$(readlink -f -- "$0")
+# shellcheck disable=SC2034 # for the steps
+scripts_dir=$(readlink -f -- "$(dirname -- "${BASH_SOURCE[0]}")/..")
+
+# die CODE MESSAGE [HINT]: the one way a step fails. The calling program reads the code from the first line.
+die() {
+	printf 'error[%s]: %s\n' "$1" "$2" >&2
+	[[ -z ${3-} ]] || printf '  try: %s\n' "$3" >&2
+	trap - ERR
+	exit 1
+}
+
+# log MESSAGE: one line of progress.
+log() { printf '%s\n' "$*" >&2; }
+
+# need TOOL...: the host programs that the step calls.
+need() {
+	local tool
+	for tool in "$@"; do
+		command -v -- "$tool" >/dev/null || die E_HOST_TOOL "the program '$tool' is not on this host" \
+			"run 'cc-image-test host' to see the packages to install"
+	done
+}
+
+step_contract() { sed -n '2,/^[^#]/{/^#/!d;s/^# \{0,1\}//;p}' -- "$step_script"; }
+
+step_usage() {
+	printf 'Usage: %s' "${step_script##*/}"
+	step_contract | sed -n '/^Parameters:/,/^[A-Z][a-z ]*: /{s/^  \([[-][^ ]*\( [A-Z]*\]*\)\{0,1\}\(\.\.\.\)\{0,1\}\).*/ \1/p}' | tr -d '\n'
+	printf '\n\n'
+	step_contract
+}
+
+step_check_value() { # NAME WORD VALUE
+	[[ -n $3 ]] || die E_STEP_ARGUMENT "--$1: empty value"
+	case $2 in
+	DIR | FILE | PATH) [[ $3 == /* ]] || die E_STEP_ARGUMENT "--$1: not an absolute path: '$3'" ;;
+	esac
+	case $2 in
+	DIR) [[ -d $3 ]] || die E_STEP_ARGUMENT "--$1: no such directory: '$3'" ;;
+	FILE) [[ -f $3 || -p $3 || -c $3 ]] || die E_STEP_ARGUMENT "--$1: no such file: '$3'" ;;
+	NUMBER | SIZE) [[ $3 =~ ^[0-9]+$ ]] || die E_STEP_ARGUMENT "--$1: not a whole number: '$3'" ;;
+	esac
+}
+
+step_parse() {
+	local -A word=() required=() repeat=() seen=()
+	local line name value variable
+	while IFS= read -r line; do
+		[[ $line =~ ^\ \ (\[?)--([a-z0-9-]+)\ ([A-Z]+)\]?(\.\.\.)? ]] || continue
+		name=${BASH_REMATCH[2]} variable=${BASH_REMATCH[2]//-/_}
+		word[$name]=${BASH_REMATCH[3]}
+		[[ -n ${BASH_REMATCH[1]} ]] || required[$name]=1
+		if [[ -n ${BASH_REMATCH[4]} ]]; then
+			repeat[$name]=1
+			declare -ga "$variable=()"
+		else
+			declare -g "$variable="
+		fi
+	done < <(step_contract)
+
+	while (($#)); do
+		case $1 in
+		--help) step_usage && exit 0 ;;
+		--*) name=${1#--} ;;
+		*) die E_STEP_ARGUMENT "unexpected argument '$1'" "run '$step_script --help'" ;;
+		esac
+		[[ -n ${word[$name]-} ]] || die E_STEP_ARGUMENT "unknown parameter '$1'" "run '$step_script --help'"
+		if [[ ${word[$name]} == FLAG ]]; then
+			value=1
+			shift
+		else
+			(($# >= 2)) || die E_STEP_ARGUMENT "$1 needs a value"
+			value=$2
+			shift 2
+		fi
+		step_check_value "$name" "${word[$name]}" "$value"
+		variable=${name//-/_}
+		if [[ -n ${repeat[$name]-} ]]; then
+			local -n list=$variable
+			list+=("$value")
+			unset -n list
+		else
+			[[ -z ${seen[$name]-} ]] || die E_STEP_ARGUMENT "--$name is given twice"
+			declare -g "$variable=$value"
+		fi
+		seen[$name]=1
+	done
+	for name in "${!required[@]}"; do
+		[[ -n ${seen[$name]-} ]] || die E_STEP_ARGUMENT "--$name is required" "run '$step_script --help'"
+	done
+}
+
+# Enter the namespace by executing the script again. The guard is a variable because the script itself is the
+# only thing that is started in there. As real root the ids are already all there, so --user is left out.
+step_enter_namespace() {
+	need unshare setpriv
+	local map=()
+	if ((EUID != 0)); then
+		need newuidmap newgidmap
+		map=(--user --map-root-user --map-auto)
+	fi
+	CC_STEP_NAMESPACE=1 exec setpriv --pdeathsig KILL -- \
+		unshare "${map[@]}" --mount --pid --ipc --uts --fork --kill-child=KILL --mount-proc -- \
+		bash "$step_script" "$@"
+}
+
+# step "$@": move to where the contract says the script runs, and parse the arguments there: in the namespace every
+# file of a tree can be seen.
+step() {
+	if [[ -z ${CC_STEP_NAMESPACE-} && ${1-} != --help ]] && step_contract | grep -qx 'Runs in: namespace'; then
+		step_enter_namespace "$@"
+	fi
+	unset CC_STEP_NAMESPACE
+	step_parse "$@"
+	trap 'die E_STEP_FAILED "line $LINENO of ${BASH_SOURCE[0]##*/}: exit status $? from: $BASH_COMMAND"' ERR
+}

@@ -1,0 +1,45 @@
+# shellcheck shell=bash
+# What the bats files of this folder share.
+
+# shellcheck disable=SC2034 # used by the tests
+source_dir=$(dirname -- "$BATS_TEST_FILENAME")
+
+setup_user() {
+	bats_require_minimum_version 1.5.0
+	user=()
+	dir=$BATS_TEST_TMPDIR
+	((EUID == 0)) || return 0
+	# The steps have to work without privilege, so root takes the first user who has subordinate ids.
+	local name
+	name=$(cut -d : -f 1 /etc/subuid | grep -vxm 1 root) || skip "no user with subordinate ids in /etc/subuid"
+	user=(setpriv --reuid="$name" --regid="$(id -g "$name")" --clear-groups -- env "HOME=$BATS_TEST_TMPDIR")
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_SUITE_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR" 2>/dev/null || true
+	chmod 755 "$BATS_RUN_TMPDIR"/* 2>/dev/null || true
+	chown -R "$name" "$BATS_TEST_TMPDIR"
+}
+
+# as_user COMMAND...: without privilege, whoever runs the tests.
+as_user() { "${user[@]}" "$@"; }
+
+# in_namespace COMMAND...: where the ids are those that a step sees.
+in_namespace() {
+	local ids=(--user --map-root-user --map-auto)
+	((EUID > 0 || ${#user[@]})) || ids=()
+	as_user unshare "${ids[@]}" --mount -- "$@"
+}
+
+# step NAME ARGUMENT...: run a step of this folder; $output has stdout and stderr.
+step() { run as_user bash "$source_dir/$1.sh" "${@:2}"; }
+
+# failed_with CODE [TEXT]: the step failed as it should, with TEXT in its message.
+failed_with() {
+	((status == 1)) && [[ $output == *"error[$1]: "*"${2-}"* ]] && return
+	printf 'expected %s %s, got status %s:\n%s\n' "$1" "${2-}" "$status" "$output" >&2
+	return 1
+}
+
+# equal ACTUAL EXPECTED: or show the difference.
+equal() { diff -u <(printf '%s\n' "$2") <(printf '%s\n' "$1"); }
+
+# Files of other ids can only be removed from where they are ours.
+remove_trees() { in_namespace find "$dir" -mindepth 1 -delete; }

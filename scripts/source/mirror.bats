@@ -1,0 +1,115 @@
+#!/usr/bin/env bats
+# What mirror.sh asks of apt and mmdebstrap, what it says when they fail, and one real installation.
+
+load lib/test.bash
+
+setup() { setup_user; }
+teardown() { remove_trees; }
+
+put() { as_user tee "$dir/$1" >/dev/null; }
+
+# apt_function NAME ARGUMENT...: a function of lib/apt.sh with the host's apt configuration replaced by $dir/apt.conf.
+apt_function() {
+	# shellcheck disable=SC2016
+	run as_user env APT_CONFIG="$dir/apt.conf" bash -Eeuo pipefail -c '
+		die() { echo "error[$1]: $2"; exit 1; }
+		. "$1"; "${@:2}"' - "$source_dir/lib/apt.sh" "$@"
+}
+
+@test "the host's mirrors of its own release are used, with the release replaced" {
+	# shellcheck source=/dev/null
+	own=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	put apt.conf <<<"Dir::Etc::SourceParts \"$dir/parts\"; Dir::Etc::SourceList \"$dir/sources.list\";"
+	as_user mkdir "$dir/parts"
+	put sources.list <<-EOF
+		deb [arch=amd64] http://one.test/debian $own main contrib
+		deb http://other.test/apt stable main
+		# deb http://comment.test/debian $own main
+	EOF
+	put parts/x.sources <<-EOF
+		Types: deb
+		URIs: http://two.test/security
+		Suites: $own-security
+		Components: main
+
+		Types: deb
+		Enabled: no
+		URIs: http://disabled.test/
+		Suites: $own
+		Components: main
+	EOF
+	apt_function apt_sources next ''
+	equal "$(sort <<<"$output")" $'deb http://one.test/debian/ next main contrib\ndeb http://two.test/security/ next-security main'
+	apt_function apt_sources next 'main universe'
+	equal "$(sort <<<"$output")" $'deb http://one.test/debian/ next main universe\ndeb http://two.test/security/ next-security main universe'
+}
+
+@test "the host's proxy is passed on" {
+	put apt.conf <<<'Acquire::http::Proxy "http://proxy.test:3142"; Acquire::https::CaInfo "/x y"; Acquire::Languages "de";'
+	apt_function apt_acquire
+	[[ $output == *'Acquire::http::Proxy "http://proxy.test:3142";'* && $output == *'Acquire::https::CaInfo "/x y";'* ]]
+	[[ $output != *Languages* ]]
+}
+
+@test "the reason for a failure is found in the output of apt" {
+	blame() {
+		put log
+		apt_function apt_blame "$dir/log" failed
+		failed_with "$@"
+	}
+	blame E_PACKAGE "no package 'foo'" <<<'E: Unable to locate package foo'
+	blame E_PACKAGE "no package 'bar'" <<<"E: Package 'bar' has no installation candidate"
+	blame E_SIGNATURE 'NO_PUBKEY 1234' <<<'W: GPG error: http://x InRelease: not available: NO_PUBKEY 1234'
+	blame E_NETWORK "Could not connect" <<<$'Ign:1 http://x\nE: Failed to fetch http://x/InRelease  Could not connect to x'
+	blame E_SPACE 'No space left' <<<'dpkg: error: cannot write: No space left on device'
+	blame E_PACKAGE 'failed: E: something else' <<<$'I: working\nE: something else'
+}
+
+@test "a mirror that is not there, not whole or not signed leaves nothing behind" {
+	step mirror --tree "$dir/tree" --suite bookworm --source "deb copy:$dir/none bookworm main"
+	failed_with E_NETWORK "$dir/none bookworm Release"
+
+	as_user mkdir -p "$dir/repo/dists/bookworm/main/binary-amd64"
+	printf '%s\n' 'Package: x' 'Version: 1' 'Architecture: all' 'Filename: x.deb' 'Size: 1' "SHA256: $(printf '0%.0s' {1..64})" |
+		put repo/dists/bookworm/main/binary-amd64/Packages
+	apt-ftparchive -o APT::FTPArchive::Release::Codename=bookworm release "$dir/repo/dists/bookworm" | put Release
+	as_user mv "$dir/Release" "$dir/repo/dists/bookworm/Release"
+	put sources <<<"deb copy:$dir/repo bookworm main"
+	step mirror --tree "$dir/tree" --suite bookworm --source "$dir/sources"
+	failed_with E_SIGNATURE "is not signed"
+	step mirror --tree "$dir/tree" --suite bookworm --source "deb [trusted=yes] copy:$dir/repo bookworm main"
+	failed_with E_PACKAGE "no base system of bookworm"
+	equal "$(ls "$dir")" $'repo\nsources'
+}
+
+@test "the keyring stands in every source, and none is left in the tree" {
+	put keys.gpg </dev/null
+	put two.sources <<-EOF
+		Types: deb
+		URIs: copy:$dir/a
+		Suites: bookworm
+		Components: main
+
+		Types: deb
+		URIs: copy:$dir/b
+		Suites: bookworm
+		Components: main
+		Signed-By: $dir/b.gpg
+	EOF
+	step mirror --tree "$dir/tree" --suite bookworm --keyring "$dir/keys.gpg" --source "$dir/two.sources" \
+		--source "deb copy:$dir/c bookworm main" --source "deb [arch=amd64] copy:$dir/d bookworm main" \
+		--source "deb [signed-by=$dir/own.gpg] copy:$dir/e bookworm main"
+	[[ $output == *"deb [signed-by=$dir/keys.gpg] copy:$dir/c "* && $output == *"deb [signed-by=$dir/keys.gpg arch=amd64] copy:$dir/d "* ]]
+	[[ $output == *"deb [signed-by=$dir/own.gpg] copy:$dir/e "* ]]
+}
+
+@test "a real system from the host's mirror, without privilege" {
+	# shellcheck source=/dev/null
+	suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	step mirror --tree "$dir/tree" --suite "$suite" --variant essential --archives "$dir/archives"
+	((status == 0)) || { echo "$output" | tail -n 20 && false; }
+	[[ -x $dir/tree/usr/bin/dpkg && -n $(ls "$dir/archives") && ! -e $dir/tree.partial ]]
+	equal "$(in_namespace find "$dir/tree" \( -type b -o -type c -o -path '*/apt/sources.list*' -type f -o -name '99mmdebstrap' \
+		-o -path '*/etc/resolv.conf' -o -path '*/archives/*.deb' -o -path '*/dev/*' \))" ''
+	equal "$(in_namespace stat -c '%u:%g %a' "$dir/tree/var/mail")" '0:8 2775'
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Copy one file out of a tree, for the host to read.
+#
+# Parameters:
+#   --tree DIR      the tree
+#   --path PATH     the file, as a path in the guest; links are followed inside the tree
+#   --output PATH   the copy
+# Runs in: namespace
+# Network: no
+# Output: the copy, mode 0644
+
+# shellcheck source=../lib/step.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
+step "$@"
+
+# chroot: a link of the tree must not lead out of it.
+chroot "$tree" cat -- "$path" >"$output.partial" || die E_IMAGE "the tree has no file $path"
+mv -- "$output.partial" "$output"

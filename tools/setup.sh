@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Install what this repository needs on a Debian or Ubuntu machine: packages, Node modules, and access to FUSE.
+# Nothing is done that has been done before; sudo is asked for only where packages are missing.
+set -Eeuo pipefail
+
+repository=$(readlink -f -- "$(dirname -- "${BASH_SOURCE[0]}")/..")
+
+as_root() {
+	if ((EUID == 0)); then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		printf 'error[E_HOST_TOOL]: this needs root, and there is no sudo: %s\n' "$*" >&2
+		exit 3
+	fi
+}
+
+check_node() {
+	node -e 'const [major, minor] = process.versions.node.split(".").map(Number)
+		process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)' && return
+	printf 'error[E_HOST_TOOL]: Node.js %s is too old\n  try: install Node.js 20.19 or newer\n' "$(node --version)" >&2
+	exit 3
+}
+
+install_packages() {
+	local wanted missing=() name
+	command -v apt-get >/dev/null || {
+		printf 'error[E_HOST_TOOL]: this script knows Debian and Ubuntu only\n  try: install what tools/debian-packages.txt lists\n' >&2
+		exit 3
+	}
+	mapfile -t wanted < <(grep -v '^#' "$repository/tools/debian-packages.txt")
+	for name in "${wanted[@]}"; do
+		# shellcheck disable=SC2016 # dpkg's own variable
+		[[ $(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) == installed ]] || missing+=("$name")
+	done
+	((${#missing[@]})) || return 0
+	printf 'installing %s\n' "${missing[*]}"
+	as_root apt-get -q update
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "${missing[@]}"
+}
+
+# Distributions let everybody open /dev/fuse (systemd's 50-udev-default.rules); a bare container does not.
+open_fuse() {
+	[[ -e /dev/fuse ]] || return 0
+	[[ $(stat -c %a /dev/fuse) == 666 ]] || as_root chmod 0666 /dev/fuse
+}
+
+install_modules() {
+	local stamp="$repository/node_modules/.package-lock.json"
+	[[ -e $stamp && ! $repository/package-lock.json -nt $stamp ]] || (cd "$repository" && npm ci --no-audit --no-fund)
+	(cd "$repository" && npm run --silent build)
+}
+
+check_node
+install_packages
+open_fuse
+install_modules
