@@ -33,5 +33,7 @@ C | POSIX | C.UTF-8 | C.utf8) ;;
 	in_tree "$tree" localedef --no-archive -i "${locale%%.*}" -f "$charset" -A /usr/share/locale/locale.alias "$locale"
 	;;
 esac
-printf 'LANG=%s\n' "$locale" >"$tree/etc/default/locale"
-ln -sfn default/locale "$tree/etc/locale.conf"
+# One file under both names. Which of the two is the link differs between releases, so both are made anew.
+rm -f "$tree/etc/locale.conf" "$tree/etc/default/locale"
+printf 'LANG=%s\n' "$locale" >"$tree/etc/locale.conf"
+ln -s ../locale.conf "$tree/etc/default/locale"

@@ -23,7 +23,7 @@ length=$(stat -c %s -- "$content")
 ((length <= size * 512)) || die E_SIZE "$name holds $((size * 512)) bytes, its content has $length"
 
 # The target is the part of the partition that the content fills: convert wants both of one size.
-message=$(qemu-img convert -n -f raw -W -m 8 --target-image-opts "$content" \
+message=$(qemu-img convert -n -f raw --target-image-opts "$content" \
 	"$(qcow2_window "$disk" $((start * 512)) "$length")" 2>&1) || {
 	[[ $message != *'No space left'* ]] || die E_SPACE "no space left while writing $disk" "free some space"
 	die E_STEP_FAILED "qemu-img: $message"

@@ -17,7 +17,7 @@
 step "$@"
 need qemu-img
 
-message=$(qemu-img convert -W -m 8 -O raw --image-opts \
+message=$(qemu-img convert -O raw --image-opts \
 	"$(qcow2_window "$disk" "$offset" "$size")" "$output.partial" 2>&1) || {
 	rm -f -- "$output.partial"
 	[[ $message != *'No space left'* ]] || die E_SPACE "no space left while reading $disk" "free some space"

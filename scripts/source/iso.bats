@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # check-iso, verify-sums and extract-iso on small ISOs.
 
-load lib/test.bash
+load ../test/lib.bash
 
 setup() {
 	setup_user

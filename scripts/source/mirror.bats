@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # What mirror.sh asks of apt and mmdebstrap, what it says when they fail, and one real installation.
 
-load lib/test.bash
+load ../test/lib.bash
 
 setup() { setup_user; }
 teardown() { remove_trees; }
@@ -13,7 +13,7 @@ apt_function() {
 	# shellcheck disable=SC2016
 	run as_user env APT_CONFIG="$dir/apt.conf" bash -Eeuo pipefail -c '
 		die() { echo "error[$1]: $2"; exit 1; }
-		. "$1"; "${@:2}"' - "$source_dir/lib/apt.sh" "$@"
+		. "$1"; "${@:2}"' - "$source_dir/../lib/apt.sh" "$@"
 }
 
 @test "the host's mirrors of its own release are used, with the release replaced" {

@@ -19,8 +19,8 @@
 # shellcheck source=../lib/step.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
 step "$@"
-# shellcheck source=lib/apt.sh
-. "$scripts_dir/source/lib/apt.sh"
+# shellcheck source=../lib/apt.sh
+. "$scripts_dir/lib/apt.sh"
 need mmdebstrap apt-get apt-config
 
 # shellcheck disable=SC2154 # parameters

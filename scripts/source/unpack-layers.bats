@@ -2,7 +2,7 @@
 # Layers made entry by entry, merged by the real step, compared with what overlayfs would show.
 
 # shellcheck disable=SC2016,SC2034 # the quoted programs expand in the namespace; user is read by as_user
-load lib/test.bash
+load ../test/lib.bash
 
 setup() { setup_user; }
 teardown() { remove_trees; }
@@ -245,7 +245,7 @@ hostile() {
 import sys, tarfile
 tar = tarfile.open(fileobj=sys.stdout.buffer, mode="w|")
 for name in sys.argv[1:]: tar.addfile(tarfile.TarInfo(name))
-tar.close()' "$@" | "$source_dir/lib/overlay.py" "$dir"
+tar.close()' "$@" | "$source_dir/../lib/overlay.py" "$dir"
 }
 
 @test "an entry that leads out of the tree, or is there twice, is refused" {

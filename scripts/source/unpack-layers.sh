@@ -50,7 +50,7 @@ unpack_lowest() { # FILE TREE
 lay_over() { # FILE TREE
 	local log
 	log=$(mktemp)
-	if { sqfs2tar --root-becomes . "$1" | "$scripts_dir/source/lib/overlay.py" "$2" |
+	if { sqfs2tar --root-becomes . "$1" | "$scripts_dir/lib/overlay.py" "$2" |
 		tar --extract --directory "$2" --numeric-owner --same-owner --same-permissions --xattrs --xattrs-include='*' \
 			--warning=no-unknown-keyword; } 2>"$log"; then
 		cat -- "$log" >&2

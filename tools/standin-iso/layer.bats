@@ -3,7 +3,7 @@
 
 # shellcheck disable=SC2016 # the quoted programs expand in the namespace
 here=$BATS_TEST_DIRNAME
-load ../../scripts/source/lib/test.bash
+load ../../scripts/test/lib.bash
 
 setup() { setup_user; }
 teardown() { remove_trees; }

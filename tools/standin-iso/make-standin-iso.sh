@@ -15,8 +15,8 @@
 # shellcheck source=../../scripts/lib/step.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../../scripts/lib/step.sh"
 step "$@"
-# shellcheck source=../../scripts/source/lib/apt.sh
-. "$scripts_dir/source/lib/apt.sh"
+# shellcheck source=../../scripts/lib/apt.sh
+. "$scripts_dir/lib/apt.sh"
 # shellcheck source=../../scripts/lib/tree.sh
 . "$scripts_dir/lib/tree.sh"
 # shellcheck source=fixture.sh
@@ -120,7 +120,7 @@ make_server() {
 	apt_on "$work/upper" "$inside" update
 	apt_on "$work/upper" "$inside" install "${server_packages[@]}"
 	umount -l "$work/upper"/{dev,proc,sys,tmp,run} "$inside"
-	rm -f "$work"/upper/var/log/{dpkg,alternatives}.log "$work"/upper/var/log/apt/*
+	rm -f "$work"/upper/var/cache/apt/*.bin "$work"/upper/var/log/{dpkg,alternatives}.log "$work"/upper/var/log/apt/*
 	fixture_upper "$work/upper/usr/share/standin"
 }
 

@@ -19,5 +19,6 @@ export const basePackages: readonly string[] = [
   'ca-certificates',
   // people and time
   'locales',
+  'passwd',
   'tzdata',
 ]

@@ -8,4 +8,4 @@ export {
   type StepOptions,
   type StepValue,
 } from './plan.js'
-export {stepTask, stepTitle, writeTask, type Task, type TaskContext} from './task.js'
+export {onceTask, stepTask, stepTitle, writeTask, type Task, type TaskContext} from './task.js'

@@ -1,3 +1,4 @@
+import {existsSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {fromStepOutput} from '../errors/index.js'
@@ -38,6 +39,18 @@ export function stepTask(step: PlannedStep, name?: string): Task {
 /** The purpose of a step as far as one line has room for it: up to the first point where a reader may stop. */
 export function stepTitle({contract}: PlannedStep): string {
   return contract.purpose.split(/[:,.;]( |$)/, 1)[0] ?? contract.purpose
+}
+
+/** A task that is not run where what it makes is there already; its path names the content. */
+export function onceTask(task: Task, path: string): Task {
+  return {
+    ...task,
+    run: async (context) => {
+      if (!existsSync(path)) return task.run(context)
+      context.reporter.report({type: 'step-cached', step: task.id})
+      return ''
+    },
+  }
 }
 
 /** A file that we write ourselves, as a task. */

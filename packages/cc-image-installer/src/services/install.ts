@@ -9,7 +9,7 @@ import {checkLayout} from 'cc-core/layout'
 import {sha256File, type Manifest} from 'cc-core/manifest'
 import {inspectIso, selectSource, type IsoSource} from 'cc-core/source'
 import {planTree, workFolders, type ImageBuild, type WorkFolders} from 'cc-core/stage'
-import {hashFolder, planStep, scriptsDirectory, stepTask, type PlannedStep, type Task} from 'cc-core/steps'
+import {hashFolder, onceTask, planStep, scriptsDirectory, stepTask, type PlannedStep, type Task} from 'cc-core/steps'
 
 /** Name of the base image, and the other name that the mission knows it by. */
 export const imageName = 'confidential_computing_image'
@@ -101,10 +101,13 @@ async function isoOrigin(path: string, {config, signal}: InstallOptions, folders
   return {
     profile,
     source: {kind: 'iso', label: iso.label, sha256},
-    key: keyOf(sha256, ...layers),
+    key: await keyOf(sha256, ...layers),
     pool: extracted,
     tasks: async () => [
-      stepTask(await planStep('source/extract-iso', {iso: path, output: extracted, layer: layers})),
+      onceTask(
+        stepTask(await planStep('source/extract-iso', {iso: path, output: extracted, layer: layers})),
+        extracted,
+      ),
       stepTask(
         await planStep('source/unpack-layers', {
           tree: folders.tree,
@@ -122,7 +125,7 @@ async function mirrorOrigin({config, workDir}: InstallOptions, folders: WorkFold
   return {
     profile,
     source: {kind: 'mirror', label: `${profile.id} package mirror`, sha256: null},
-    key: keyOf(profile.id, ...source.mirrors),
+    key: await keyOf(profile.id, ...source.mirrors),
     pool: null,
     tasks: async (sourceDateEpoch) => [
       stepTask(
@@ -193,9 +196,12 @@ async function baseSteps(
   ])
 }
 
-/** A content hash of an origin: the steps that make it may change, too. */
-function keyOf(...parts: string[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex')
+/** The content hash of an origin: what it is made from, and the steps that make it. */
+async function keyOf(...parts: string[]): Promise<string> {
+  const scripts = await Promise.all(['source', 'lib'].map((name) => hashFolder(join(scriptsDirectory(), name))))
+  return createHash('sha256')
+    .update(JSON.stringify([...scripts, ...parts]))
+    .digest('hex')
 }
 
 /** SOURCE_DATE_EPOCH as https://reproducible-builds.org/specs/source-date-epoch/ has it. */
