@@ -14,11 +14,14 @@
 step "$@"
 need cpio
 
+# cpio would skip what is no archive until it finds one.
+[[ $(tail -c +$((offset + 1)) -- "$initrd" | head -c 6 | tr -d '\0') == 070701 ]] ||
+	die E_IMAGE "$initrd has no sealing archive at $offset" "it is not the initrd that belongs to this image"
 rm -rf -- "$output.partial"
 mkdir -p -- "$output.partial"
 tail -c +$((offset + 1)) -- "$initrd" |
 	(cd "$output.partial" && cpio --quiet --extract --make-directories --no-absolute-filenames 'cc/*' 2>/dev/null) ||
-	die E_IMAGE "$initrd has no sealing archive at $offset" "it is not the initrd that belongs to this image"
+	die E_IMAGE "the sealing archive of $initrd is damaged" "take an unaltered copy of the image"
 [[ -f $output.partial/cc/boot.conf ]] || die E_IMAGE "$initrd has no boot.conf at $offset"
 mv -- "$output.partial/cc" "$output"
 rmdir -- "$output.partial"

@@ -64,7 +64,7 @@ export async function buildImage(
       title,
       steps: steps.map(({id, title: text}) => ({id, title: text})),
     })
-    const taskContext = {...context, logDir: folders.logs}
+    const taskContext = {...context, logDir: folders.logs, places: [folders.root, outputDir]}
     await buildTree(build.tree, folders, taskContext)
     await runTasks(sealing, taskContext)
     const ms = Date.now() - started

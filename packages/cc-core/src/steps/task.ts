@@ -1,7 +1,8 @@
 import {existsSync} from 'node:fs'
+import {statfs} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {fromStepOutput} from '../errors/index.js'
+import {CcError, fromStepOutput} from '../errors/index.js'
 import {formatCommand, run, SubprocessError} from '../exec/index.js'
 import {reportStep, type Reporter} from '../ui/index.js'
 import type {PlannedStep} from './plan.js'
@@ -12,6 +13,8 @@ export interface TaskContext {
   /** Each step has a log file here. */
   logDir: string
   signal?: AbortSignal | undefined
+  /** Folders on the file systems that the build writes to. */
+  places?: readonly string[]
 }
 
 /** One line of a plan: a step, or a file that we write between two steps. */
@@ -68,7 +71,8 @@ export function writeTask(id: string, title: string, work: () => Promise<void>):
 }
 
 /** @throws CcError with the code that the step named, else E_STEP_FAILED */
-function runStep(argv: readonly string[], id: string, {reporter, logDir, signal}: TaskContext): Promise<string> {
+function runStep(argv: readonly string[], id: string, context: TaskContext): Promise<string> {
+  const {reporter, logDir, signal, places = []} = context
   return reportStep(reporter, id, async (line) => {
     try {
       const {stdout} = await run(argv, {
@@ -82,9 +86,23 @@ function runStep(argv: readonly string[], id: string, {reporter, logDir, signal}
       return stdout
     } catch (error) {
       if (error instanceof SubprocessError && error.kind === 'exited') {
-        throw fromStepOutput(error.details.stderr ?? '') ?? error
+        throw (await diskFull(error, places)) ?? fromStepOutput(error.stderr) ?? error
       }
       throw error
     }
   })
+}
+
+/** Programs name a full disk in many ways, or not at all; a file system that has no room left names it for them. */
+async function diskFull(error: SubprocessError, places: readonly string[]): Promise<CcError | null> {
+  for (const place of places) {
+    const {bavail, bsize} = await statfs(place)
+    if (bavail * bsize > 1024 * 1024) continue
+    const said = fromStepOutput(error.stderr)?.message ?? error.message
+    return new CcError('E_SPACE', `the file system of ${place} is full: ${said}`, {
+      suggestions: ['free some space, or choose another --work-dir or --output'],
+      reason: error,
+    })
+  }
+  return null
 }

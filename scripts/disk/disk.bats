@@ -1,0 +1,150 @@
+#!/usr/bin/env bats
+# Trees go through every step of a seal, and come back by every step of an open. All tools are the real ones.
+
+# shellcheck disable=SC2016,SC2034 # the quoted programs expand in the namespace; user is read by as_user
+load ../test/lib.bash
+
+epoch=1700000000
+uuid=11111111-2222-4333-8444-555555555555
+
+setup() {
+	setup_user
+	as_user mkdir "$dir/tree"
+	as_user bash -c 'umask 077; head -c 32 /dev/urandom >"$1/key"' - "$dir"
+}
+teardown() { remove_trees; }
+
+random_tree() { in_namespace python3 "$BATS_TEST_DIRNAME/../test/random-tree.py" "$1" "$dir/tree" "$epoch"; }
+
+# identity TREE: everything that must survive, one entry a line.
+identity() {
+	in_namespace bash -c 'cd "$1" && find . -printf "%y %m %U:%G %n %T@ %s %P -> %l\0" | sed -z "s/^d \(.*\) [0-9]* /d \1 - /" |
+		sort -z | tr "\n\0" "?\n"
+		find . -type f -print0 | sort -z | xargs -0 sha256sum
+		getfattr -R -h -d -m - -e hex . 2>/dev/null' - "$1"
+}
+
+make_filesystem() {
+	step make-filesystem --content "$dir/tree" --output "$dir/fs" --label test --uuid "$uuid" --seed "$uuid" \
+		--source-date-epoch "$epoch" "$@"
+	((status == 0)) || { echo "$output" && return 1; }
+}
+
+table() { # LENGTH_OF_DATA: one partition behind another
+	local mebibytes=$((($1 + 1048575) / 1048576))
+	local sectors=$((mebibytes * 2048))
+	as_user tee "$dir/table" >/dev/null <<-EOF
+		label: gpt
+		label-id: $uuid
+		first-lba: 2048
+		last-lba: $((4096 + sectors + 2048 - 34))
+
+		start=2048, size=2048, type=0fc63daf-8483-4772-8e79-3d69d8477de4, uuid=$uuid, name="cc-first"
+		start=4096, size=$sectors, type=0fc63daf-8483-4772-8e79-3d69d8477de4, uuid=${uuid/1/2}, name="cc-data"
+	EOF
+}
+
+@test "what is sealed is what is opened, for random trees" {
+	local seed size
+	for seed in 1 2 3 4 5; do
+		random_tree "$seed"
+		identity "$dir/tree" >"$BATS_TEST_TMPDIR/before"
+		make_filesystem
+		size=$(stat -c %s "$dir/fs")
+		step make-verity --data "$dir/fs" --salt "$(printf '%064d' "$seed")" --report "$dir/verity.json"
+		step encrypt-partition --data "$dir/fs" --header "$dir/header" --key-file "$dir/key" --uuid "$uuid"
+		((status == 0)) || { echo "$output" && return 1; }
+		table "$(stat -c %s "$dir/fs")"
+		step make-disk --output "$dir/a, b.qcow2" --table "$dir/table"
+		step place-partition --disk "$dir/a, b.qcow2" --table "$dir/table" --name cc-data --content "$dir/fs"
+		((status == 0)) || { echo "$output" && return 1; }
+
+		step read-partition --disk "$dir/a, b.qcow2" --output "$dir/back" --offset 2097152 --size "$(stat -c %s "$dir/fs")"
+		step decrypt-partition --data "$dir/back" --header "$dir/header" --key-file "$dir/key"
+		((status == 0)) || { echo "$output" && return 1; }
+		run veritysetup verify --no-superblock --format 1 --hash sha256 --data-blocks $((size / 4096)) --hash-offset "$size" \
+			--salt "$(printf '%064d' "$seed")" "$dir/back" "$dir/back" "$(jq -r .rootHash "$dir/verity.json")"
+		((status == 0)) || { echo "$output" && return 1; }
+		step unpack-filesystem --filesystem "$dir/back" --tree "$dir/opened"
+		((status == 0)) || { echo "$output" && return 1; }
+		diff -u "$BATS_TEST_TMPDIR/before" <(identity "$dir/opened")
+		in_namespace rm -rf "$dir"/{tree,opened,fs,back,header,table} "$dir"/*.qcow2
+		as_user mkdir "$dir/tree"
+	done
+}
+
+@test "the same tree gives the same bytes, whenever and in whatever order it was made" {
+	random_tree 7
+	make_filesystem
+	in_namespace bash -c 'cp -a "$1/tree" "$1/copy" && rm -rf "$1/tree" && mv "$1/copy" "$1/tree"' - "$dir"
+	cp "$dir/fs" "$BATS_TEST_TMPDIR/first"
+	sleep 1.1
+	make_filesystem
+	cmp "$dir/fs" "$BATS_TEST_TMPDIR/first"
+}
+
+@test "a folder that becomes a partition stays behind, empty" {
+	in_namespace bash -c 'mkdir -p "$1/tree/opt/x" && echo secret >"$1/tree/opt/x/file" && chmod 750 "$1/tree/opt/x"' - "$dir"
+	make_filesystem --without /opt/x
+	run debugfs -R 'ls -l /opt/x' "$dir/fs"
+	[[ $output != *file* ]]
+	run debugfs -R 'stat /opt/x' "$dir/fs"
+	[[ $output == *'Mode:  0750'* ]]
+	run ! grep -q secret "$dir/fs"
+}
+
+@test "a wrong key, a key for all to read, and a short key are refused" {
+	as_user truncate -s 1M "$dir/data"
+	step encrypt-partition --data "$dir/data" --header "$dir/header" --key-file "$dir/key" --uuid "$uuid"
+	as_user bash -c 'umask 077; head -c 32 /dev/urandom >"$1/other"; echo short >"$1/short"; head -c 32 /dev/urandom >"$1/open"; chmod 644 "$1/open"' - "$dir"
+	step decrypt-partition --data "$dir/data" --header "$dir/header" --key-file "$dir/other"
+	failed_with E_KEY
+	step decrypt-partition --data "$dir/data" --header "$dir/header" --key-file "$dir/open"
+	failed_with E_KEY "others can read"
+	step decrypt-partition --data "$dir/data" --header "$dir/header" --key-file "$dir/short"
+	failed_with E_KEY "fewer than 32 bytes"
+}
+
+@test "no key appears among the words of any process" {
+	as_user truncate -s 64M "$dir/data"
+	as_user bash "$BATS_TEST_DIRNAME/encrypt-partition.sh" --data "$dir/data" --header "$dir/header" --key-file "$dir/key" --uuid "$uuid" &
+	local words
+	while kill -0 $! 2>/dev/null; do
+		words=$(cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n')
+		[[ $words != *"$(od -An -tx1 -v "$dir/key" | tr -d ' \n')"* ]]
+		[[ $words != *"$(base64 -w 0 "$dir/key")"* ]]
+	done
+	wait $!
+}
+
+@test "a file system that is none, and a disk that is none, are refused" {
+	as_user bash -c 'head -c 1000000 /dev/urandom >"$1/noise"' - "$dir"
+	step unpack-filesystem --filesystem "$dir/noise" --tree "$dir/new"
+	failed_with E_IMAGE
+	[[ ! -e $dir/new ]]
+	step read-partition --disk "$dir/noise" --output "$dir/out" --offset 0 --size 4096
+	failed_with E_IMAGE
+	[[ ! -e $dir/out ]]
+}
+
+@test "content that is larger than its partition is refused with both sizes" {
+	as_user truncate -s 3M "$dir/data"
+	table 1048576
+	step make-disk --output "$dir/d.qcow2" --table "$dir/table"
+	step place-partition --disk "$dir/d.qcow2" --table "$dir/table" --name cc-data --content "$dir/data"
+	failed_with E_SIZE "cc-data holds 1048576 bytes, its content has 3145728"
+}
+
+@test "the sealing archive comes out of the initrd as it went in" {
+	as_user bash -c 'cd "$1"; head -c 10001 /dev/urandom >os; printf "version=1\n" >boot.conf; head -c 5000 /dev/urandom >cc-root.luks' - "$dir"
+	step make-initrd --initrd "$dir/os" --boot-conf "$dir/boot.conf" --header "$dir/cc-root.luks" --output "$dir/initrd" --source-date-epoch "$epoch"
+	((status == 0)) || { echo "$output" && return 1; }
+	local offset=$output
+	((offset % 4 == 0))
+	cmp -n 10001 "$dir/os" "$dir/initrd"
+	step unpack-initrd --initrd "$dir/initrd" --offset "$offset" --output "$dir/sealed"
+	cmp "$dir/sealed/boot.conf" "$dir/boot.conf"
+	cmp "$dir/sealed/headers/cc-root.luks" "$dir/cc-root.luks"
+	step unpack-initrd --initrd "$dir/initrd" --offset 0 --output "$dir/none"
+	failed_with E_IMAGE
+}
