@@ -34,7 +34,7 @@ export const lab = (): LabPaths => inject('lab')
 /** Run a program as the test user. */
 export function runAsUser(argv: readonly string[], options: RunOptions & {user?: string} = {}): Promise<RunResult> {
   const {user = testUser, ...rest} = options
-  const home = readFileSync('/etc/passwd', 'utf8').match(new RegExp(`^${user}:.*?:.*?:.*?:.*?:(.*?):`, 'm'))?.[1]
+  const home = new RegExp(`^${user}:.*?:.*?:.*?:.*?:(.*?):`, 'm').exec(readFileSync('/etc/passwd', 'utf8'))?.[1]
   return run([...asUser(user), ...argv], {collect: true, check: false, ...rest, env: {HOME: home, ...rest.env}})
 }
 
@@ -55,11 +55,27 @@ export function folder(name: string): string {
   return path
 }
 
-/** What a command printed with --json. */
-export function json<T>(result: RunResult): T {
-  return JSON.parse(result.stdout) as T
+/** What a build prints with --json. */
+export interface BuildJson {
+  image: string
+  cached: boolean
+  ms: number
 }
 
 export interface ErrorJson {
-  error: {code: string; message: string; exitCode: number; suggestions: string[]}
+  code: string
+  message: string
+  exitCode: number
+  suggestions: string[]
+}
+
+/** The result of a build that succeeded. */
+export function buildOf(result: RunResult): BuildJson {
+  if (result.exitCode !== 0) throw new Error(`the build failed: ${result.stdout}${result.stderr}`)
+  return JSON.parse(result.stdout) as BuildJson
+}
+
+/** The error of a command that failed. */
+export function errorOf(result: RunResult): ErrorJson {
+  return (JSON.parse(result.stdout) as {error: ErrorJson}).error
 }

@@ -4,7 +4,7 @@ import {join} from 'node:path'
 
 import {describe, expect, it} from 'vitest'
 
-import {cc, folder, json, lab, runAsUser, type ErrorJson} from '../lib/lab.js'
+import {cc, folder, lab, runAsUser, errorOf, type ErrorJson} from '../lib/lab.js'
 import {makeUser} from '../lib/user.js'
 
 let count = 0
@@ -13,10 +13,10 @@ let count = 0
 async function refuse(
   words: readonly string[],
   options: {env?: Record<string, string>; user?: string} = {},
-): Promise<ErrorJson['error']> {
+): Promise<ErrorJson> {
   const output = join(folder(`bad-${(count += 1)}`), 'out')
   const result = await cc('cc-image-installer', [...words, '--output', output, '--json'], options)
-  const {error} = json<ErrorJson>(result)
+  const error = errorOf(result)
   expect(result.exitCode).toBe(error.exitCode)
   expect(existsSync(join(output, 'confidential_computing_image')), 'an image was written').toBe(false)
   expect(existsSync(output) ? readdirSync(output).filter((name) => name !== '.work') : []).toEqual([])
@@ -167,6 +167,6 @@ describe('a host', () => {
       'echo 0 >/proc/sys/user/max_user_namespaces; exec setpriv --reuid 1000 --regid 1000 --clear-groups "$@"',
       ...['sh', ...installer],
     ])
-    expect(json<ErrorJson>(result).error).toMatchObject({code: 'E_USERNS', exitCode: 3})
+    expect(errorOf(result)).toMatchObject({code: 'E_USERNS', exitCode: 3})
   })
 })

@@ -5,7 +5,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 
 import {describe, expect, it} from 'vitest'
 
-import {cc, folder, json, lab, runAsUser, type ErrorJson} from '../lib/lab.js'
+import {cc, folder, lab, runAsUser, errorOf} from '../lib/lab.js'
 
 /** Processes that have a path below a folder among their words, or as their working folder. */
 function processesOf(path: string): string[] {
@@ -90,7 +90,7 @@ describe.skipIf(process.getuid?.() !== 0)('a disk that fills up (needs root to m
         ...['--iso', lab().iso['debian-12'], '--output', output, '--work-dir', join(small, 'work'), '--json'],
       ])
       expect(result.exitCode, result.stdout).toBe(6)
-      expect(json<ErrorJson>(result).error.code).toBe('E_SPACE')
+      expect(errorOf(result).code).toBe('E_SPACE')
       expect(readFileSync(precious, 'utf8')).toBe('before\n')
       expect(processesOf(small)).toEqual([])
     } finally {

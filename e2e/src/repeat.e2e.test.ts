@@ -6,13 +6,7 @@ import {beforeAll, describe, expect, it} from 'vitest'
 
 import {manifestSchema, type Manifest} from 'cc-core/manifest'
 
-import {cc, folder, json, lab, runAsUser} from '../lib/lab.js'
-
-interface BuildJson {
-  image: string
-  cached: boolean
-  ms: number
-}
+import {cc, folder, lab, runAsUser, buildOf} from '../lib/lab.js'
 
 const manifestOf = (image: string): Manifest =>
   manifestSchema.parse(JSON.parse(readFileSync(join(image, 'manifest.json'), 'utf8')))
@@ -53,7 +47,7 @@ describe('the same build in another place', () => {
       ...['--output', join(work, 'build'), '--work-dir', join(work, 'work')],
     ])
     expect(result.exitCode, result.stderr).toBe(0)
-    other = json<BuildJson>(result).image
+    other = buildOf(result).image
   })
 
   it.each(['vmlinuz', 'cmdline'])('gives the same %s', (file) => {
@@ -95,7 +89,7 @@ describe('a second run', () => {
   it('finds the image up to date and leaves it alone', async () => {
     const file = join(lab().image, 'manifest.json')
     const before = statSync(file)
-    const result = json<BuildJson>(await again())
+    const result = buildOf(await again())
     expect(result.cached).toBe(true)
     expect(statSync(file).ino).toBe(before.ino)
   })
@@ -113,9 +107,9 @@ describe('a second run', () => {
         '--json',
         ...words,
       ])
-    const first = json<BuildJson>(await build())
+    const first = buildOf(await build())
     writeFileSync(join(first.image, 'cmdline'), 'init=/bin/sh\n')
-    const second = json<BuildJson>(await build())
+    const second = buildOf(await build())
     expect(second.cached).toBe(false)
     expect(readFileSync(join(second.image, 'cmdline'), 'utf8')).not.toContain('init=/bin/sh')
   })

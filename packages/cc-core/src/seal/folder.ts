@@ -4,21 +4,33 @@ import {basename, dirname, join} from 'node:path'
 
 import {mkdirp, remove} from '../fs/index.js'
 
+/** Where a folder is made, and where it is to be; absolute. */
+export interface OutputPaths {
+  path: string
+  partial: string
+}
+
+/** @param path absolute path of the folder to be */
+export function outputPaths(path: string): OutputPaths {
+  return {path, partial: hidden(path, 'partial')}
+}
+
+const hidden = (path: string, suffix: string) => join(dirname(path), `.${basename(path)}.${suffix}`)
+
 /**
  * A folder that appears whole or not at all. Work in `partial`; `publish` puts it where it belongs, and the one that
  * was there before goes only then. A crash between the two renames is mended by the next `openOutput`.
  */
-export interface Output {
-  path: string
-  partial: string
+export interface Output extends OutputPaths {
   publish(): Promise<void>
+  /** Remove what is not whole: it may hold keys. What was published stays. */
+  discard(): void
 }
 
 /** @param path absolute path of the folder to be */
 export async function openOutput(path: string): Promise<Output> {
-  const hidden = (suffix: string) => join(dirname(path), `.${basename(path)}.${suffix}`)
-  const partial = hidden('partial')
-  const old = hidden('old')
+  const {partial} = outputPaths(path)
+  const old = hidden(path, 'old')
   if (existsSync(old)) {
     if (existsSync(path)) remove(old)
     else await rename(old, path)
@@ -32,6 +44,9 @@ export async function openOutput(path: string): Promise<Output> {
       if (existsSync(path)) await rename(path, old)
       await rename(partial, path)
       remove(old)
+    },
+    discard() {
+      remove(partial)
     },
   }
 }

@@ -9,7 +9,7 @@ import {atomicWrite, mkdirp, remove} from '../fs/index.js'
 import {computeLayout, uuidFromSeed, type DiskLayout} from '../layout/index.js'
 import {describeFile, type Manifest, type ManifestPartition} from '../manifest/index.js'
 import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
-import type {Output} from './folder.js'
+import type {OutputPaths} from './folder.js'
 import {sfdiskScript} from './table.js'
 
 /** What an image is made of. */
@@ -42,9 +42,10 @@ interface Filled {
 /**
  * Plan the sealing of a tree: content → file systems → verity → encryption → disk → initrd → manifest.
  * @param work a folder for intermediate files; emptied first
- * @returns the tasks in order; the last one publishes the output
+ * @param output only its `partial` is written; publishing it is the caller's
+ * @returns the tasks in order
  */
-export async function planSeal(request: SealRequest, work: string, output: Output): Promise<Task[]> {
+export async function planSeal(request: SealRequest, work: string, output: OutputPaths): Promise<Task[]> {
   const {tree, config, name, sourceDateEpoch} = request
   const {partitions} = config.layout
   const filled = filledPartitions(request, work)
@@ -157,7 +158,7 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
         return listed
       },
     },
-    writeTask('seal/publish', `write cmdline and manifest.json, then rename the folder to ${output.path}`, async () => {
+    writeTask('seal/manifest', `write cmdline and manifest.json in ${output.partial}`, async () => {
       const cmdline = kernelCommandLine({console: config.boot.console, extra: config.boot.cmdline})
       await atomicWrite(join(output.partial, 'cmdline'), `${cmdline}\n`)
       const artefacts: Manifest['artefacts'] = {}
@@ -184,7 +185,6 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
       }
       await atomicWrite(join(output.partial, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
       for (const alias of request.aliases) await symlink(`${name}.qcow2`, join(output.partial, `${alias}.qcow2`))
-      await output.publish()
       remove(work)
     }),
   )

@@ -3,9 +3,9 @@ import {existsSync} from 'node:fs'
 import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {mkdirp} from '../fs/index.js'
+import {mkdirp, remove} from '../fs/index.js'
 import {findAltered, readImageDirectory, type ImageDirectory} from '../manifest/index.js'
-import {openOutput, planSeal, type SealRequest} from '../seal/index.js'
+import {openOutput, outputPaths, planSeal, type SealRequest} from '../seal/index.js'
 import {hashFolder, scriptsDirectory, stepTask, stepTitle, type Task} from '../steps/index.js'
 import type {Reporter} from '../ui/index.js'
 import type {WorkFolders} from './folders.js'
@@ -65,8 +65,16 @@ export async function buildImage(
       steps: steps.map(({id, title: text}) => ({id, title: text})),
     })
     const taskContext = {...context, logDir: folders.logs, places: [folders.root, outputDir]}
-    await buildTree(build.tree, folders, taskContext)
-    await runTasks(sealing, taskContext)
+    try {
+      await buildTree(build.tree, folders, taskContext)
+      await runTasks(sealing, taskContext)
+      await output.publish()
+    } catch (error) {
+      // Both hold what nobody else should have: keys, and the system before it is encrypted.
+      output.discard()
+      remove(folders.scratch)
+      throw error
+    }
     const ms = Date.now() - started
     context.reporter.report({type: 'stage-done', stage: seal.stage, ms})
     return {image: await readImageDirectory(path), cached: false, ms}
@@ -78,16 +86,13 @@ export async function buildImage(
 /** The plan as lines that a person can run one by one: commands, and comments for what we write between them. */
 export async function showPlan(build: ImageBuild): Promise<string[]> {
   const {folders, seal, outputDir, tree} = build
-  const output = join(outputDir, seal.name)
-  const sealing = await planSeal({...seal, tree: folders.tree, buildKey: ''}, folders.scratch, {
-    path: output,
-    partial: join(outputDir, `.${seal.name}.partial`),
-    publish: () => Promise.resolve(),
-  })
+  const paths = outputPaths(join(outputDir, seal.name))
+  const sealing = await planSeal({...seal, tree: folders.tree, buildKey: ''}, folders.scratch, paths)
   const {done} = await findProgress(tree, folders)
   const tasks: Task[] = [...tree.origin, ...tree.steps.map((step) => stepTask(step)), ...sealing]
   const cached = done === 0 ? 0 : tree.origin.length + done - 1
-  return tasks.map(({shown}, index) => (index < cached ? `${shown} # done` : shown))
+  const shown = tasks.map((task, index) => (index < cached ? `${task.shown} # done` : task.shown))
+  return [...shown, `# rename ${paths.partial} to ${paths.path}`]
 }
 
 /** Everything that the bytes of the image depend on, the keys aside. */
