@@ -1,9 +1,2 @@
-export {
-  describeFile,
-  findAltered,
-  readImageDirectory,
-  sha256File,
-  verifyImageDirectory,
-  type ImageDirectory,
-} from './manifest.js'
+export {describeFile, readImageDirectory, sha256File, type ImageDirectory} from './manifest.js'
 export {manifestSchema, type Manifest, type ManifestPartition} from './schema.js'

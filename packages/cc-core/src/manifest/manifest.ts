@@ -63,28 +63,3 @@ function parseManifest(text: string, file: string): Manifest {
   const [issue] = result.error.issues
   throw new CcError('E_IMAGE', `${file} is not a manifest: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`)
 }
-
-/** The files of an image directory that are not as its manifest says, each with the reason. */
-export async function findAltered({manifest, file}: ImageDirectory): Promise<{name: string; reason: string}[]> {
-  const altered: {name: string; reason: string}[] = []
-  for (const [name, expected] of Object.entries(manifest.artefacts)) {
-    const path = file(name)
-    if (!existsSync(path)) altered.push({name, reason: 'is missing'})
-    else if ((await stat(path)).size !== expected.bytes) {
-      altered.push({name, reason: `has ${(await stat(path)).size} bytes, not ${expected.bytes}`})
-    } else if ((await sha256File(path)) !== expected.sha256) altered.push({name, reason: 'has another sha256'})
-  }
-  return altered
-}
-
-/** @throws E_IMAGE naming every file that was altered after the manifest was written */
-export async function verifyImageDirectory(directory: ImageDirectory): Promise<void> {
-  const altered = await findAltered(directory)
-  if (altered.length === 0) return
-  throw new CcError(
-    'E_IMAGE',
-    `${directory.path} was altered after its manifest was written: ` +
-      altered.map(({name, reason}) => `${name} ${reason}`).join('; '),
-    {suggestions: ['build the image again, or take an unaltered copy']},
-  )
-}

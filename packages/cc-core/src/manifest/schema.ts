@@ -17,8 +17,8 @@ const partition = z.strictObject({
   key: z.string().nullable(),
   /** The path of the tree that fills it; "/" for the root, null for what the guest formats. */
   from: z.string().nullable(),
-  /** Of what was written at build time: the ciphertext and the hash tree, in bytes. */
-  content: bytes.nullable(),
+  /** What was written at build time, as it lies on the disk: encrypted, with its hash tree. Null where nothing was. */
+  content: artefact.nullable(),
   verity: z.strictObject({rootHash: sha256, salt: sha256, blocks: z.int().positive()}).nullable(),
 })
 
@@ -41,7 +41,10 @@ export const manifestSchema = z.strictObject({
   disk: z.strictObject({bytes}),
   partitions: z.array(partition),
   packages: z.array(z.strictObject({name: z.string(), version: z.string(), architecture: z.string()})),
-  /** Every other file of the image directory, the keys aside. */
+  /**
+   * Every other file of the image directory, the keys aside. Not the qcow2: its content is described by partition, so
+   * that it can grow in no time however large it is.
+   */
   artefacts: z.record(z.string(), artefact),
 })
 

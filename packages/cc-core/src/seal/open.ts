@@ -70,5 +70,5 @@ export async function planOpen({image, rootKey, tree}: OpenRequest, work: string
 
 /** Without encryption the hash tree behind the file system need not be read. */
 function dataBytes({content, encryption, verity}: ManifestPartition): number {
-  return encryption === 'none' && verity !== null ? verity.blocks * 4096 : (content ?? 0)
+  return encryption === 'none' && verity !== null ? verity.blocks * 4096 : (content?.bytes ?? 0)
 }

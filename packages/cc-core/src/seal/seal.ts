@@ -162,7 +162,7 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
       const cmdline = kernelCommandLine({console: config.boot.console, extra: config.boot.cmdline})
       await atomicWrite(join(output.partial, 'cmdline'), `${cmdline}\n`)
       const artefacts: Manifest['artefacts'] = {}
-      for (const file of [`${name}.qcow2`, 'vmlinuz', 'initrd.img', 'cmdline']) {
+      for (const file of ['vmlinuz', 'initrd.img', 'cmdline']) {
         artefacts[file] = await describeFile(join(output.partial, file))
       }
       if (plan === undefined) throw new Error('the layout was not computed')
@@ -258,7 +258,7 @@ async function describePartitions(
           integrity: partition.integrity,
           key: partition.key,
           from: partition.mount === '/' ? '/' : partition.from,
-          content: data === undefined ? null : (await stat(data)).size,
+          content: data === undefined ? null : await describeFile(data),
           verity: verity[name] ?? null,
         }))(),
       ]

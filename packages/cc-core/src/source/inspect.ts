@@ -1,9 +1,7 @@
-import {join} from 'node:path'
-
 import {z} from 'zod'
 
-import {CcError, fromStepOutput} from '../errors/index.js'
-import {run, SubprocessError} from '../exec/index.js'
+import {CcError} from '../errors/index.js'
+import {callStep, planStep} from '../steps/index.js'
 import {parseCatalog, type InstallSource} from './catalog.js'
 import {kind, parseDiskInfo, type DiskInfo} from './disk-info.js'
 
@@ -17,8 +15,6 @@ export interface IsoSource extends DiskInfo {
 }
 
 export interface InspectOptions {
-  /** The folder of the steps. */
-  scriptsDir: string
   /** What the ISO must hash to. */
   sha256?: string | null | undefined
   /** SHA256SUMS that lists the ISO, and optionally its detached signature with the keys to trust. Paths. */
@@ -42,14 +38,19 @@ const reportSchema = z.strictObject({
  * @param path absolute path of the ISO
  * @throws E_ISO_MISSING, E_ISO_TRUNCATED, E_ISO_KIND; E_SHA256 and E_SIGNATURE where something to check against is given
  */
-export async function inspectIso(path: string, options: InspectOptions): Promise<IsoSource> {
-  const report = await callStep(options, 'check-iso', ['--iso', path])
+export async function inspectIso(path: string, options: InspectOptions = {}): Promise<IsoSource> {
+  const {sha256, sha256sums, signature, keyring, signal} = options
+  const report = await callStep(await planStep('source/check-iso', {iso: path}), {signal})
   const iso = describeIso(path, JSON.parse(report))
-  const {sha256, sha256sums, signature, keyring} = options
   if (sha256 != null || sha256sums != null) {
-    const given = {sha256, sums: sha256sums, signature, keyring: signature == null ? null : keyring}
-    const words = Object.entries(given).flatMap(([name, value]) => (value == null ? [] : [`--${name}`, value]))
-    await callStep(options, 'verify-sums', ['--iso', path, ...words])
+    const verify = await planStep('source/verify-sums', {
+      iso: path,
+      sha256: sha256 ?? undefined,
+      sums: sha256sums ?? undefined,
+      signature: signature ?? undefined,
+      keyring: signature == null ? undefined : (keyring ?? undefined),
+    })
+    await callStep(verify, {signal})
   } else if (signature != null) {
     throw new CcError('E_CONFIG', `source.sha256sumsSignature: '${signature}' signs nothing without source.sha256sums`)
   }
@@ -85,14 +86,4 @@ export function selectSource(iso: IsoSource, id: string | null): InstallSource {
   throw new CcError('E_CONFIG', `source.installSource: the ISO has no '${id}'`, {
     suggestions: [`one of: ${iso.sources.map((candidate) => candidate.id).join(', ')}`],
   })
-}
-
-async function callStep({scriptsDir, signal}: InspectOptions, name: string, words: string[]): Promise<string> {
-  try {
-    const argv = ['bash', join(scriptsDir, 'source', `${name}.sh`), ...words]
-    return (await run(argv, {collect: true, ...(signal === undefined ? {} : {signal})})).stdout
-  } catch (error) {
-    if (error instanceof SubprocessError && error.kind === 'exited') throw fromStepOutput(error.stderr) ?? error
-    throw error
-  }
 }

@@ -2,7 +2,6 @@ import {execFileSync} from 'node:child_process'
 import {mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {fileURLToPath} from 'node:url'
 
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 
@@ -231,7 +230,6 @@ describe('selectSource', () => {
 })
 
 describe('inspectIso', () => {
-  const scriptsDir = fileURLToPath(new URL('../../../../scripts', import.meta.url))
   let dir: string
   let iso: string
 
@@ -258,38 +256,38 @@ describe('inspectIso', () => {
   })
 
   it('reads a real ISO', async () => {
-    await expect(inspectIso(iso, {scriptsDir})).resolves.toEqual(describeIso(iso, found))
+    await expect(inspectIso(iso)).resolves.toEqual(describeIso(iso, found))
   })
 
   it('checks the sha256 and the list of sums', async () => {
     const sum = execFileSync('sha256sum', [iso]).toString().slice(0, 64)
     const sums = join(dir, 'SHA256SUMS')
     writeFileSync(sums, `${sum} *x.iso\n`)
-    await expect(inspectIso(iso, {scriptsDir, sha256: sum, sha256sums: sums})).resolves.toMatchObject({
+    await expect(inspectIso(iso, {sha256: sum, sha256sums: sums})).resolves.toMatchObject({
       codename: 'noble',
     })
     const wrong = '0'.repeat(64)
-    await expect(inspectIso(iso, {scriptsDir, sha256: wrong})).rejects.toMatchObject({
+    await expect(inspectIso(iso, {sha256: wrong})).rejects.toMatchObject({
       code: 'E_SHA256',
       exitCode: 4,
       message: expect.stringContaining(`is ${sum}, not ${wrong}`) as string,
     })
     writeFileSync(sums, `${wrong} *x.iso\n`)
-    await expect(inspectIso(iso, {scriptsDir, sha256sums: sums})).rejects.toMatchObject({code: 'E_SHA256'})
+    await expect(inspectIso(iso, {sha256sums: sums})).rejects.toMatchObject({code: 'E_SHA256'})
   })
 
   it('refuses a signature that signs nothing, and one that is none', async () => {
-    await expect(inspectIso(iso, {scriptsDir, signature: iso})).rejects.toMatchObject({code: 'E_CONFIG'})
+    await expect(inspectIso(iso, {signature: iso})).rejects.toMatchObject({code: 'E_CONFIG'})
     const sums = join(dir, 'SHA256SUMS')
-    const options = {scriptsDir, sha256sums: sums, signature: iso, keyring: iso}
+    const options = {sha256sums: sums, signature: iso, keyring: iso}
     await expect(inspectIso(iso, options)).rejects.toMatchObject({code: 'E_SIGNATURE'})
   })
 
   it('names a missing and a truncated ISO', async () => {
-    await expect(inspectIso(join(dir, 'none.iso'), {scriptsDir})).rejects.toMatchObject({code: 'E_ISO_MISSING'})
+    await expect(inspectIso(join(dir, 'none.iso'))).rejects.toMatchObject({code: 'E_ISO_MISSING'})
     const short = join(dir, 'short.iso')
     execFileSync('cp', [iso, short])
     truncateSync(short, 100_000)
-    await expect(inspectIso(short, {scriptsDir})).rejects.toMatchObject({code: 'E_ISO_TRUNCATED'})
+    await expect(inspectIso(short)).rejects.toMatchObject({code: 'E_ISO_TRUNCATED'})
   })
 })

@@ -4,8 +4,8 @@ import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {mkdirp, remove} from '../fs/index.js'
-import {findAltered, readImageDirectory, type ImageDirectory} from '../manifest/index.js'
-import {openOutput, outputPaths, planSeal, type SealRequest} from '../seal/index.js'
+import {readImageDirectory, type ImageDirectory} from '../manifest/index.js'
+import {findAltered, openOutput, outputPaths, planSeal, type SealRequest} from '../seal/index.js'
 import {hashFolder, scriptsDirectory, stepTask, stepTitle, type Task} from '../steps/index.js'
 import type {Reporter} from '../ui/index.js'
 import type {WorkFolders} from './folders.js'
@@ -46,7 +46,7 @@ export async function buildImage(
   const unlock = await lock(join(folders.root, 'lock'))
   try {
     const buildKey = await keyOf(build)
-    const present = await findImage(path, buildKey, seal.rootKey)
+    const present = await findImage(path, buildKey, seal.rootKey, folders.root)
     if (present !== null) {
       context.reporter.report({type: 'note', text: `${path} is up to date`})
       return {image: present, cached: true, ms: Date.now() - started}
@@ -105,14 +105,19 @@ async function keyOf({tree, seal}: ImageBuild): Promise<string> {
 }
 
 /** The image at a path if it was made from the same inputs, is unaltered, and has the key that is asked for. */
-async function findImage(path: string, buildKey: string, rootKey: string | null): Promise<ImageDirectory | null> {
+async function findImage(
+  path: string,
+  buildKey: string,
+  rootKey: string | null,
+  scratch: string,
+): Promise<ImageDirectory | null> {
   if (!existsSync(join(path, 'manifest.json'))) return null
   try {
     const image = await readImageDirectory(path)
     if (image.manifest.buildKey !== buildKey) return null
     const key = await readFile(image.file('keys/root.key'))
     if (rootKey !== null && !key.equals(await readFile(rootKey))) return null
-    return (await findAltered(image)).length === 0 ? image : null
+    return (await findAltered(image, scratch)).length === 0 ? image : null
   } catch {
     return null // Not ours, or damaged: it is built again.
   }

@@ -8,4 +8,13 @@ export {
   type StepOptions,
   type StepValue,
 } from './plan.js'
-export {onceTask, stepTask, stepTitle, writeTask, type Task, type TaskContext} from './task.js'
+export {
+  callStep,
+  onceTask,
+  stepTask,
+  stepTitle,
+  writeTask,
+  type CallOptions,
+  type Task,
+  type TaskContext,
+} from './task.js'

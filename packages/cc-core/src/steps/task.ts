@@ -35,7 +35,7 @@ export function stepTask(step: PlannedStep, name?: string): Task {
     id,
     title: name === undefined ? stepTitle(step) : `${name}: ${stepTitle(step)}`,
     shown: formatCommand(step.argv),
-    run: (context) => runStep(step.argv, id, context),
+    run: (context) => runStep(step, id, context),
   }
 }
 
@@ -70,36 +70,55 @@ export function writeTask(id: string, title: string, work: () => Promise<void>):
   }
 }
 
-/** @throws CcError with the code that the step named, else E_STEP_FAILED */
-function runStep(argv: readonly string[], id: string, context: TaskContext): Promise<string> {
+/** Run a step as a task: report it, log it, and look for a full disk where it fails. */
+function runStep(step: PlannedStep, id: string, context: TaskContext): Promise<string> {
   const {reporter, logDir, signal, places = []} = context
   return reportStep(reporter, id, async (line) => {
+    const logFile = join(logDir, `${id.replaceAll(/[/:]/g, '-')}.log`)
     try {
-      const {stdout} = await run(argv, {
-        collect: true,
-        logFile: join(logDir, `${id.replaceAll(/[/:]/g, '-')}.log`),
-        onLine: (text, stream) => {
-          if (stream === 'stderr') line(text)
-        },
-        ...(signal && {signal}),
-      })
-      return stdout
+      return await callStep(step, {logFile, signal, onLine: line})
     } catch (error) {
-      if (error instanceof SubprocessError && error.kind === 'exited') {
-        throw (await diskFull(error, places)) ?? fromStepOutput(error.stderr) ?? error
-      }
-      throw error
+      throw (await diskFull(error, places)) ?? error
     }
   })
 }
 
+export interface CallOptions {
+  logFile?: string
+  signal?: AbortSignal | undefined
+  /** Called for each line of progress. */
+  onLine?: (line: string) => void
+}
+
+/**
+ * Run one step by itself.
+ * @returns what it wrote to standard output
+ * @throws CcError with the code that the step named, else E_STEP_FAILED
+ */
+export async function callStep(step: PlannedStep, {logFile, signal, onLine}: CallOptions = {}): Promise<string> {
+  try {
+    const {stdout} = await run(step.argv, {
+      collect: true,
+      onLine: (text, stream) => {
+        if (stream === 'stderr') onLine?.(text)
+      },
+      ...(logFile !== undefined && {logFile}),
+      ...(signal && {signal}),
+    })
+    return stdout
+  } catch (error) {
+    if (error instanceof SubprocessError && error.kind === 'exited') throw fromStepOutput(error.stderr) ?? error
+    throw error
+  }
+}
+
 /** Programs name a full disk in many ways, or not at all; a file system that has no room left names it for them. */
-async function diskFull(error: SubprocessError, places: readonly string[]): Promise<CcError | null> {
+async function diskFull(error: unknown, places: readonly string[]): Promise<CcError | null> {
+  if (!CcError.is(error) || error.code === 'E_INTERRUPTED') return null
   for (const place of places) {
     const {bavail, bsize} = await statfs(place)
     if (bavail * bsize > 1024 * 1024) continue
-    const said = fromStepOutput(error.stderr)?.message ?? error.message
-    return new CcError('E_SPACE', `the file system of ${place} is full: ${said}`, {
+    return new CcError('E_SPACE', `the file system of ${place} is full: ${error.message}`, {
       suggestions: ['free some space, or choose another --work-dir or --output'],
       reason: error,
     })

@@ -86,7 +86,6 @@ async function findOrigin(options: InstallOptions, folders: WorkFolders): Promis
 async function isoOrigin(path: string, {config, signal}: InstallOptions, folders: WorkFolders): Promise<Origin> {
   const {source, distribution} = config
   const iso: IsoSource = await inspectIso(path, {
-    scriptsDir: scriptsDirectory(),
     sha256: source.isoSha256,
     sha256sums: source.sha256sums,
     signature: source.sha256sumsSignature,

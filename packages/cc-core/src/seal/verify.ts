@@ -1,0 +1,68 @@
+import {existsSync} from 'node:fs'
+import {mkdtemp, stat} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import {CcError} from '../errors/index.js'
+import {remove} from '../fs/index.js'
+import {sha256File, type ImageDirectory, type ManifestPartition} from '../manifest/index.js'
+import {callStep, planStep} from '../steps/index.js'
+
+/** A part of an image that is not as the manifest says. */
+export interface Alteration {
+  /** A file, or a partition in the qcow2. */
+  name: string
+  reason: string
+}
+
+/**
+ * Compare an image directory with its manifest: every file, and in the qcow2 the content of every partition.
+ * @param scratch an existing folder with room for the content of the largest partition
+ */
+export async function findAltered(image: ImageDirectory, scratch: string): Promise<Alteration[]> {
+  const {manifest, file} = image
+  const altered: Alteration[] = []
+  for (const [name, {sha256, bytes}] of Object.entries(manifest.artefacts)) {
+    const path = file(name)
+    if (!existsSync(path)) altered.push({name, reason: 'is missing'})
+    else if ((await stat(path)).size !== bytes) altered.push({name, reason: `is not of ${bytes} bytes`})
+    else if ((await sha256File(path)) !== sha256) altered.push({name, reason: 'has another sha256'})
+  }
+  const disk = `${manifest.name}.qcow2`
+  if (!existsSync(file(disk))) return [...altered, {name: disk, reason: 'is missing'}]
+  for (const partition of manifest.partitions) {
+    const {name, content} = partition
+    if (content !== null && (await hashContent(image, partition, scratch)) !== content.sha256) {
+      altered.push({name: `${name} in ${disk}`, reason: 'has another sha256'})
+    }
+  }
+  return altered
+}
+
+/** @throws E_IMAGE naming everything that was altered after the manifest was written */
+export async function verifyImage(image: ImageDirectory, scratch: string): Promise<void> {
+  const altered = await findAltered(image, scratch)
+  if (altered.length === 0) return
+  const list = altered.map(({name, reason}) => `${name} ${reason}`).join('; ')
+  throw new CcError('E_IMAGE', `${image.path} was altered after its manifest was written: ${list}`, {
+    suggestions: ['build the image again, or take an unaltered copy'],
+  })
+}
+
+/** The sha256 of a partition's content as it lies on the disk. */
+async function hashContent(image: ImageDirectory, partition: ManifestPartition, scratch: string): Promise<string> {
+  const folder = await mkdtemp(join(scratch, 'verify-'))
+  const output = join(folder, partition.name)
+  try {
+    await callStep(
+      await planStep('disk/read-partition', {
+        disk: image.file(`${image.manifest.name}.qcow2`),
+        output,
+        offset: partition.start,
+        size: partition.content?.bytes ?? 0,
+      }),
+    )
+    return await sha256File(output)
+  } finally {
+    remove(folder)
+  }
+}
