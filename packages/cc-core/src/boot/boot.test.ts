@@ -1,0 +1,84 @@
+import {describe, expect, it} from 'vitest'
+
+import {parseConfig} from '../config/index.js'
+import {bootConf, headerPlace, kernelCommandLine} from './index.js'
+
+const verity = {rootHash: 'a'.repeat(64), salt: 'b'.repeat(64), blocks: 17}
+
+function lines(changes: Record<string, unknown> = {}): string[] {
+  const {layout, profile} = parseConfig({layout: {partitions: changes}})
+  return bootConf({profile, partitions: layout.partitions, verity: {'cc-ro': verity}})
+    .trimEnd()
+    .split('\n')
+}
+
+describe('boot.conf', () => {
+  it('opens the root first, wherever it stands in the layout', () => {
+    expect(lines({'cc-aaa': {mount: '/a', size: '1M'}})).toContain('partitions=cc-root cc-app cc-ro cc-out cc-aaa')
+  })
+
+  it('holds what dm-verity needs, so that the disk is not asked', () => {
+    expect(lines()).toEqual(
+      expect.arrayContaining([
+        'cc-ro.verity-root-hash=' + verity.rootHash,
+        'cc-ro.verity-salt=' + verity.salt,
+        'cc-ro.verity-blocks=17',
+        'cc-ro.verify=boot',
+        'cc-ro.options=ro,noload,nosuid,nodev',
+      ]),
+    )
+  })
+
+  it('says where each LUKS header is', () => {
+    expect(lines().filter((line) => line.includes('.header='))).toEqual([
+      'cc-root.header=initrd',
+      'cc-app.header=memory',
+      'cc-out.header=disk',
+    ])
+  })
+
+  it('has no key of LUKS for a partition without it', () => {
+    expect(lines().filter((line) => /^cc-ro\.(key|header|plain)/.test(line))).toEqual([])
+  })
+
+  it('adds the configured mount options to ours, never instead of them', () => {
+    expect(lines({'cc-app': {mountOptions: ['noexec']}})).toContain('cc-app.options=rw,nosuid,nodev,noexec')
+  })
+
+  it('repeats no key', () => {
+    const keys = lines().map((line) => line.split('=')[0])
+    expect(new Set(keys).size).toBe(keys.length)
+  })
+})
+
+describe('the header of a partition', () => {
+  const partition = (name: string, changes: object = {}) => {
+    const found = parseConfig({layout: {partitions: {[name]: changes}}}).layout.partitions[name]
+    if (found === undefined) throw new Error(name)
+    return found
+  }
+
+  it('comes with the initrd when the partition is filled at build time, whatever its key', () => {
+    expect(headerPlace('cc-root', partition('cc-root'))).toBe('initrd')
+    const filled = {mount: '/x', from: '/x', encryption: 'luks2', key: 'development'}
+    expect(headerPlace('cc-x', partition('cc-x', filled))).toBe('initrd')
+  })
+
+  it('is on the disk only for what the guest opens again', () => {
+    expect(headerPlace('cc-app', partition('cc-app'))).toBe('memory')
+    expect(headerPlace('cc-out', partition('cc-out'))).toBe('disk')
+  })
+})
+
+describe('the kernel command line', () => {
+  it('lets no failure end in a shell, and takes nothing from the host', () => {
+    const words = kernelCommandLine({console: 'ttyS0'}).split(' ')
+    for (const word of ['panic=1', 'systemd.gpt_auto=0', 'systemd.swap=0', 'systemd.import_credentials=no']) {
+      expect(words).toContain(word)
+    }
+  })
+
+  it('ends with the configured words', () => {
+    expect(kernelCommandLine({console: 'hvc0', extra: ['a=b', 'c']})).toMatch(/^console=hvc0 .* a=b c$/)
+  })
+})
