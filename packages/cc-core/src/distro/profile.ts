@@ -27,8 +27,8 @@ export interface DistroProfile {
   /** The package that brings it, for hosts of another kind. */
   keyringPackage: string
   /**
-   * What the live initrd of an ISO writes to /run/kernel-meta-package for subiquity; nothing on the ISO says it. Null:
-   * there is no live-server ISO of this distribution.
+   * What the live initrd of an ISO writes to /run/kernel-meta-package for subiquity when the GA kernel is booted; nothing
+   * on the ISO says it in the list form of the catalog. Null: there is no live-server ISO of this distribution.
    */
   liveServerKernel: string | null
   /** What to know when this distribution is the build host. */

@@ -6,11 +6,9 @@ export const ubuntu = {
   components: ['main', 'restricted', 'universe', 'multiverse'],
   // Not linux-virtual: sev-guest is in linux-modules-extra, which only linux-generic brings.
   defaultKernel: 'linux-generic',
-  localePackages(locale: string): string[] {
-    const language = locale.split(/[_.]/)[0] ?? ''
-    // Translations are split off into language packs. English is what the programs speak anyway.
-    return ['C', 'en'].includes(language) ? ['locales'] : ['locales', `language-pack-${language}`]
-  },
+  // No language packs: the catalog says "locale-only" of both sources of the server (subiquity, models/locale.py), so
+  // the installer adds none either. Who wants translations names language-pack-* in os.packages.
+  localePackages: () => ['locales'],
   archiveKeyring: '/usr/share/keyrings/ubuntu-archive-keyring.gpg',
   keyringPackage: 'ubuntu-keyring',
   liveServerKernel: 'linux-generic',

@@ -1,0 +1,72 @@
+import {execFileSync} from 'node:child_process'
+import {readFileSync} from 'node:fs'
+import {join} from 'node:path'
+
+import {SubprocessError} from 'cc-core/exec'
+
+import {folder, lab, runAsUser} from './lab.js'
+import {testUser} from './user.js'
+
+export interface Boot {
+  console: string[]
+  /** The guest ended by itself, by power off or a panic; or it came up and we ended it. */
+  ended: 'powered-off' | 'came-up'
+}
+
+export interface BootOptions {
+  /** Null: none is offered. */
+  rootKey?: string | null
+  /** Further disks. */
+  disks?: string[]
+  memory?: string
+}
+
+/** A copy of the shared image that a test may change. */
+export function copyImage(name: string): string {
+  const copy = join(folder(`image-${name}`), 'image')
+  execFileSync('cp', ['-r', lab().image, copy])
+  if (process.getuid?.() === 0) execFileSync('chown', ['-R', `${testUser}:`, copy])
+  return copy
+}
+
+/** Boot an image in QEMU as the test user until it says CC-BOOT or ends. */
+export async function boot(image: string, {rootKey, disks = [], memory = '768'}: BootOptions = {}): Promise<Boot> {
+  const key = rootKey === undefined ? join(image, 'keys/root.key') : rootKey
+  const {name} = JSON.parse(readFileSync(join(image, 'manifest.json'), 'utf8')) as {name: string}
+  const console: string[] = []
+  const stop = new AbortController()
+  const argv = [
+    ...[
+      'qemu-system-x86_64',
+      '-machine',
+      'q35',
+      '-accel',
+      'tcg,thread=multi',
+      '-cpu',
+      'max',
+      '-smp',
+      '2',
+      '-m',
+      memory,
+    ],
+    ...['-nodefaults', '-no-reboot', '-display', 'none', '-serial', 'stdio', '-monitor', 'none', '-nic', 'none'],
+    ...['-kernel', join(image, 'vmlinuz'), '-initrd', join(image, 'initrd.img')],
+    ...['-append', readFileSync(join(image, 'cmdline'), 'utf8').trim()],
+    ...[join(image, `${name}.qcow2`), ...disks].flatMap((file) => ['-drive', `file=${file},if=virtio,format=qcow2`]),
+    ...(key === null ? [] : ['-fw_cfg', `name=opt/cc/keys/cc-root,file=${key}`]),
+  ]
+  try {
+    await runAsUser(argv, {
+      timeoutMs: 240_000,
+      signal: stop.signal,
+      onLine: (line) => {
+        console.push(line)
+        if (line.includes('CC-BOOT {')) stop.abort()
+      },
+    })
+    return {console, ended: 'powered-off'}
+  } catch (error) {
+    if (error instanceof SubprocessError && stop.signal.aborted) return {console, ended: 'came-up'}
+    throw new Error(`${error instanceof Error ? error.message : ''}\n${console.join('\n')}`)
+  }
+}
