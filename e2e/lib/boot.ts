@@ -67,6 +67,6 @@ export async function boot(image: string, {rootKey, disks = [], memory = '768'}:
     return {console, ended: 'powered-off'}
   } catch (error) {
     if (error instanceof SubprocessError && stop.signal.aborted) return {console, ended: 'came-up'}
-    throw new Error(`${error instanceof Error ? error.message : ''}\n${console.join('\n')}`)
+    throw new Error(console.join('\n'), {cause: error})
   }
 }

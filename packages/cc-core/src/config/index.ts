@@ -1,5 +1,5 @@
 export {defaultPartitions, encryptions, integrities, keySources} from './layout-schema.js'
-export {encodeConfig, loadConfig, parseConfig, printConfig} from './load.js'
+export {encodeConfig, encodeImageConfig, loadConfig, parseConfig, printConfig, type ImageConfig} from './load.js'
 export {configJsonSchema, configReference, referenceRows, type ReferenceRow} from './reference.js'
 export {
   configSchema,

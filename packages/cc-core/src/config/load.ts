@@ -24,6 +24,15 @@ export function loadConfig(file: string | null, sets: readonly string[] = [], cw
   return parseConfig(raw)
 }
 
+/** What of a configuration describes the image itself; a later stage takes it over from the manifest. */
+export type ImageConfig = Pick<Config, 'profile' | 'os' | 'boot' | 'layout'>
+
+/** That part as the plain object that parseConfig reads. It names no path of the host. */
+export function encodeImageConfig(config: Config): Record<string, unknown> {
+  const {profile, os, boot, layout} = encodeConfig(config)
+  return {profile, os, boot, layout}
+}
+
 /** The configuration out of a plain object as a cc.yaml holds it. Host paths in it must be absolute. */
 export function parseConfig(raw: Tree): Config {
   const result = configSchema.safeParse(withDefaultPartitions(raw), {reportInput: true})
@@ -74,20 +83,31 @@ function parseSet(set: string): Tree {
   return path.split('.').reduceRight((inner, key) => ({[key]: inner}), value) as Tree
 }
 
-/** The paths of the host in `source`, absolute. What is not text is left for the schema to complain about. */
+/** The paths of the host, absolute. What is not text is left for the schema to complain about. */
 function absolutePaths(raw: Tree, base: string): Tree {
-  const {source} = raw
-  if (!isTree(source)) return raw
   const absolute = (value: unknown) => (typeof value === 'string' && value !== '' ? resolve(base, value) : value)
-  const paths = ['iso', 'sha256sums', 'sha256sumsSignature', 'keyring'].filter((key) => key in source)
-  const changed = Object.fromEntries(paths.map((key) => [key, absolute(source[key])]))
   // A mirror is a line of sources.list, or a file.
-  if (Array.isArray(source['mirrors'])) {
-    changed['mirrors'] = source['mirrors'].map((entry: unknown) =>
-      typeof entry === 'string' && /^\s*deb(-src)?\s/.test(entry) ? entry : absolute(entry),
-    )
+  const mirror = (value: unknown) =>
+    typeof value === 'string' && /^\s*deb(-src)?\s/.test(value) ? value : absolute(value)
+  const change = (section: string, paths: Readonly<Record<string, (value: unknown) => unknown>>): Tree => {
+    const values = raw[section]
+    if (!isTree(values)) return {}
+    const changed = Object.entries(paths)
+      .filter(([key]) => key in values)
+      .map(([key, map]) => [key, Array.isArray(values[key]) ? values[key].map(map) : map(values[key])])
+    return {[section]: {...values, ...(Object.fromEntries(changed) as Tree)}}
   }
-  return {...raw, source: {...source, ...changed}}
+  return {
+    ...raw,
+    ...change('source', {
+      iso: absolute,
+      sha256sums: absolute,
+      sha256sumsSignature: absolute,
+      keyring: absolute,
+      mirrors: mirror,
+    }),
+    ...change('flare', {wheels: absolute, findLinks: absolute}),
+  }
 }
 
 /**

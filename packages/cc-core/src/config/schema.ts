@@ -104,6 +104,26 @@ const boot = z.strictObject({
     .describe('Console for boot messages.'),
 })
 
+const flare = z.strictObject({
+  packages: z
+    .array(packageName)
+    .default(['python3', 'python3-venv'])
+    .describe('Packages of the distribution that FLARE needs.'),
+  requirements: z
+    .array(z.string().min(1))
+    .min(1)
+    .default(['nvflare==2.9.0'])
+    .describe('What pip installs, as in a requirements file: the version of NVIDIA FLARE, and what belongs to it.'),
+  wheels: z.array(hostPath).default([]).describe('Wheel files to install by themselves.'),
+  findLinks: z.array(hostPath).default([]).describe('Directories with wheels for pip to choose from.'),
+  indexUrl: z.url().nullable().default(null).describe('Package index; null = that of pip, or of the host.'),
+  extraIndexUrls: z.array(z.url()).default([]).describe('Further package indexes.'),
+  venv: guestPath.default('/opt/nvflare/venv').describe('Virtual environment of FLARE in the guest.'),
+  workspace: guestPath
+    .default('/opt/nvflare/workspace')
+    .describe('Directory in the guest for the start-up kit and the results of FLARE.'),
+})
+
 /** The whole of cc.yaml. Its input is the file with the default partitions merged in; its output has sizes in bytes. */
 export const configSchema = z.strictObject({
   profile: z
@@ -118,6 +138,7 @@ export const configSchema = z.strictObject({
   os: os.prefault({}).describe('How it is set up.'),
   boot: boot.prefault({}).describe('How it starts.'),
   layout: layoutSchema.describe('The disk.'),
+  flare: flare.prefault({}).describe('NVIDIA FLARE, for the second stage.'),
 })
 
 export type Config = z.output<typeof configSchema>

@@ -15,6 +15,8 @@ const partition = z.strictObject({
   encryption: z.enum(['none', 'luks2', 'on-demand']),
   integrity: z.enum(['none', 'verity', 'hmac']),
   key: z.string().nullable(),
+  /** It takes what is left of the disk, also after the disk has grown. At most one does, and it lies last. */
+  grow: z.boolean(),
   /** The path of the tree that fills it; "/" for the root, null for what the guest formats. */
   from: z.string().nullable(),
   /** What was written at build time, as it lies on the disk: encrypted, with its hash tree. Null where nothing was. */
@@ -30,6 +32,8 @@ export const manifestSchema = z.strictObject({
   stage: z.enum(['base', 'flare', 'hardened']),
   tool: z.string(),
   profile: z.enum(['development', 'production']),
+  /** What describes the image: os, boot and layout of cc.yaml. A later stage goes on with it. */
+  config: z.record(z.string(), z.unknown()),
   distribution: z.string(),
   source: z.strictObject({kind: z.enum(['iso', 'mirror', 'image']), label: z.string(), sha256: sha256.nullable()}),
   /** Time stamp of everything in the image, in seconds since 1970. */

@@ -4,7 +4,7 @@ import {mkdir, readFile, stat, symlink} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {bootConf, headerPlace, kernelCommandLine, type VerityParameters} from '../boot/index.js'
-import type {Config, Partition} from '../config/index.js'
+import {encodeImageConfig, type Config, type Partition} from '../config/index.js'
 import {atomicWrite, mkdirp, remove} from '../fs/index.js'
 import {computeLayout, uuidFromSeed, type DiskLayout} from '../layout/index.js'
 import {describeFile, type Manifest, type ManifestPartition} from '../manifest/index.js'
@@ -29,6 +29,8 @@ export interface SealRequest {
   tool: string
   /** A key for cc-root instead of a new random one. */
   rootKey: string | null
+  /** Further files of the image directory, by name: their paths in the tree. */
+  extra?: Readonly<Record<string, string>>
 }
 
 /** A partition that gets its content now, rather than at boot. */
@@ -46,7 +48,7 @@ interface Filled {
  * @returns the tasks in order
  */
 export async function planSeal(request: SealRequest, work: string, output: OutputPaths): Promise<Task[]> {
-  const {tree, config, name, sourceDateEpoch} = request
+  const {tree, config, name, sourceDateEpoch, extra = {}} = request
   const {partitions} = config.layout
   const filled = filledPartitions(request, work)
   const seed = `${request.distribution} ${name}`
@@ -123,6 +125,9 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
   }
 
   const osInitrd = join(work, 'initrd.img')
+  for (const [file, path] of Object.entries(extra)) {
+    tasks.push(stepTask(await planStep('tree/copy-file', {tree, path, output: join(output.partial, file)}), file))
+  }
   tasks.push(
     stepTask(
       await planStep('tree/copy-file', {tree, path: '/boot/vmlinuz', output: join(output.partial, 'vmlinuz')}),
@@ -162,7 +167,7 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
       const cmdline = kernelCommandLine({console: config.boot.console, extra: config.boot.cmdline})
       await atomicWrite(join(output.partial, 'cmdline'), `${cmdline}\n`)
       const artefacts: Manifest['artefacts'] = {}
-      for (const file of ['vmlinuz', 'initrd.img', 'cmdline']) {
+      for (const file of ['vmlinuz', 'initrd.img', 'cmdline', ...Object.keys(extra)]) {
         artefacts[file] = await describeFile(join(output.partial, file))
       }
       if (plan === undefined) throw new Error('the layout was not computed')
@@ -172,6 +177,7 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
         stage: request.stage,
         tool: request.tool,
         profile: config.profile,
+        config: encodeImageConfig(config),
         distribution: request.distribution,
         source: request.source,
         sourceDateEpoch,
@@ -257,6 +263,7 @@ async function describePartitions(
           encryption: partition.encryption,
           integrity: partition.integrity,
           key: partition.key,
+          grow: partition.grow,
           from: partition.mount === '/' ? '/' : partition.from,
           content: data === undefined ? null : await describeFile(data),
           verity: verity[name] ?? null,

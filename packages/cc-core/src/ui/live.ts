@@ -17,7 +17,8 @@ class LiveStep {
   fail!: (error: Error) => void
   wrapper: Wrapper | undefined
   started: number | undefined
-  cached = false
+  /** Why it is not run, as its title shows it. */
+  skipped: string | undefined
 
   constructor(readonly info: StepInfo) {
     this.ended = new Promise((resolve, reject) => {
@@ -33,14 +34,21 @@ class LiveStep {
       task: async (_, wrapper) => {
         this.wrapper = wrapper as Wrapper
         await this.ended
-        if (this.cached) wrapper.skip(`${this.info.title} (cached)`)
+        if (this.skipped !== undefined) wrapper.skip(`${this.info.title} (${this.skipped})`)
       },
     }
   }
 
+  skip(reason: string): void {
+    this.started = undefined
+    this.skipped = reason
+    this.settle()
+  }
+
   /** Shows the time since the start, or the whole time. */
   showTime(ms = Date.now() - (this.started ?? Date.now())): void {
-    if (this.wrapper !== undefined && !this.cached) this.wrapper.title = `${this.info.title}  ${formatMs(ms)}`
+    if (this.wrapper !== undefined && this.skipped === undefined)
+      this.wrapper.title = `${this.info.title}  ${formatMs(ms)}`
   }
 }
 
@@ -62,7 +70,7 @@ export class LiveReporter implements Reporter {
   report(event: ProgressEvent): void {
     switch (event.type) {
       case 'stage-start':
-        this.#startStage(event.title, event.steps)
+        this.#startStage(event.title, event.steps, event.independent === true)
         break
       case 'stage-done':
         this.#say(`done in ${formatMs(event.ms)}`)
@@ -95,8 +103,10 @@ export class LiveReporter implements Reporter {
         if (step.wrapper !== undefined) step.wrapper.output = plainText(event.line)
         break
       case 'step-cached':
-        step.cached = true
-        step.settle()
+        step.skip('cached')
+        break
+      case 'step-skipped':
+        step.skip(`skipped: ${plainText(event.reason)}`)
         break
       case 'step-done':
         step.started = undefined
@@ -112,13 +122,14 @@ export class LiveReporter implements Reporter {
     }
   }
 
-  #startStage(title: string, infos: readonly StepInfo[]): void {
+  #startStage(title: string, infos: readonly StepInfo[], independent: boolean): void {
     this.#say(title)
     this.#steps = new Map(infos.map((info) => [info.id, new LiveStep(info)]))
     const tasks = new Listr(
       [...this.#steps.values()].map((step) => step.task()),
       {
         renderer: StreamRenderer,
+        exitOnError: !independent,
         registerSignalListeners: false,
         rendererOptions: {
           logger: new ListrLogger({useIcons: true, toStderr: [], processOutput: this.#output}),

@@ -39,6 +39,8 @@ export class PlainReporter implements Reporter {
         return `${this.#place(event.step)}: done in ${formatMs(event.ms)}`
       case 'step-cached':
         return `${this.#place(event.step)}: cached`
+      case 'step-skipped':
+        return `${this.#place(event.step)}: skipped: ${plainText(event.reason)}`
       case 'step-failed':
         return `${this.#place(event.step)}: FAILED after ${formatMs(event.ms)}`
       case 'note':

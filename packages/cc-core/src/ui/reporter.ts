@@ -7,12 +7,14 @@ export interface StepInfo {
 
 /** What the library tells about its progress. Times are milliseconds. */
 export type ProgressEvent =
-  | {type: 'stage-start'; stage: string; title: string; steps: readonly StepInfo[]}
+  /** independent: a step that fails does not end the stage. */
+  | {type: 'stage-start'; stage: string; title: string; steps: readonly StepInfo[]; independent?: boolean}
   | {type: 'stage-done'; stage: string; ms: number}
   | {type: 'step-start'; step: string}
   | {type: 'step-line'; step: string; line: string}
   | {type: 'step-done'; step: string; ms: number}
   | {type: 'step-cached'; step: string}
+  | {type: 'step-skipped'; step: string; reason: string}
   | {type: 'step-failed'; step: string; ms: number; error: Error}
   /** Something worth knowing that belongs to no step. */
   | {type: 'note'; text: string}

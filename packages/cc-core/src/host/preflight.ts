@@ -1,0 +1,32 @@
+import {CcError, type ErrorCode} from '../errors/index.js'
+import {findProgram} from '../exec/index.js'
+import {fuseProblem} from './fuse.js'
+import {installCommand, tools, type Purpose, type Tool} from './requirements.js'
+import {ownSubordinateIdProblem, type HostProblem} from './subordinate-ids.js'
+import {userNamespaceProblem} from './user-namespace.js'
+
+/** The tools for a purpose that this host lacks. */
+export function missingTools(what: Purpose): Tool[] {
+  return tools.filter((tool) => tool.for.includes(what) && findProgram(tool.program) === null)
+}
+
+/**
+ * Refuse to start what this host cannot finish. Takes a tenth of a second.
+ * @throws E_HOST_TOOL naming all programs that are missing, E_SUBID, E_USERNS or E_DEV_FUSE, with the command that mends it
+ */
+export async function preflight(what: Purpose, signal?: AbortSignal): Promise<void> {
+  const missing = missingTools(what)
+  if (missing.length > 0) {
+    const names = missing.map(({program}) => `'${program}'`).join(', ')
+    throw new CcError('E_HOST_TOOL', `this host lacks ${names}`, {suggestions: [installCommand(missing)]})
+  }
+  if (what === 'boot') return
+  refuse('E_SUBID', await ownSubordinateIdProblem())
+  refuse('E_USERNS', await userNamespaceProblem(signal))
+  // Only reading a file system back needs it.
+  if (what === 'open') refuse('E_DEV_FUSE', await fuseProblem())
+}
+
+function refuse(code: ErrorCode, problem: HostProblem | null): void {
+  if (problem !== null) throw new CcError(code, problem.message, {suggestions: [problem.fix]})
+}

@@ -1,0 +1,57 @@
+/** What a host does with images: build and seal them, open them, boot them. */
+export type Purpose = 'build' | 'open' | 'boot'
+
+/** A program that the tools call, and the Debian and Ubuntu package that has it. */
+export interface Tool {
+  program: string
+  package: string
+  for: readonly Purpose[]
+}
+
+const build: readonly Purpose[] = ['build']
+const disks: readonly Purpose[] = ['build', 'open']
+const all: readonly Purpose[] = ['build', 'open', 'boot']
+
+/** Every program that is not part of a minimal Debian or Ubuntu, or that may have been left out of one. */
+export const tools: readonly Tool[] = [
+  {program: 'setpriv', package: 'util-linux', for: all},
+  {program: 'unshare', package: 'util-linux', for: disks},
+  {program: 'newuidmap', package: 'uidmap', for: disks},
+  {program: 'newgidmap', package: 'uidmap', for: disks},
+  {program: 'tar', package: 'tar', for: disks},
+  {program: 'cpio', package: 'cpio', for: disks},
+  {program: 'cryptsetup', package: 'cryptsetup-bin', for: disks},
+  {program: 'veritysetup', package: 'cryptsetup-bin', for: disks},
+  {program: 'qemu-img', package: 'qemu-utils', for: all},
+  {program: 'sfdisk', package: 'fdisk', for: disks},
+  {program: 'fuse2fs', package: 'fuse2fs', for: disks},
+  {program: 'mkfs.ext4', package: 'e2fsprogs', for: build},
+  {program: 'debugfs', package: 'e2fsprogs', for: build},
+  {program: 'dumpe2fs', package: 'e2fsprogs', for: build},
+  {program: 'dpkg-query', package: 'dpkg', for: build},
+  {program: 'apt-get', package: 'apt', for: build},
+  {program: 'apt-config', package: 'apt', for: build},
+  {program: 'mmdebstrap', package: 'mmdebstrap', for: build},
+  {program: 'xorriso', package: 'xorriso', for: build},
+  {program: 'unsquashfs', package: 'squashfs-tools', for: build},
+  {program: 'sqfs2tar', package: 'squashfs-tools-ng', for: build},
+  {program: 'python3', package: 'python3', for: build},
+  {program: 'gpgv', package: 'gpgv', for: build},
+  {program: 'base64', package: 'coreutils', for: build},
+  {program: 'qemu-system-x86_64', package: 'qemu-system-x86', for: ['boot']},
+]
+
+/** The oldest versions that the tools are written for: those of Ubuntu 22.04. */
+export const oldest = {node: '20.19', qemu: '6.2', qemuForSnp: '9.1'} as const
+
+/** Subordinate ids that a tree needs: one for each id that a package may use. */
+export const neededIds = 65_536
+
+/** Free space that a base image needs while it is built: tree, one checkpoint, file system and qcow2. */
+export const neededBytes = 4 * 1024 ** 3
+
+/** The command that installs the packages of some tools. */
+export function installCommand(missing: readonly Tool[]): string {
+  const packages = [...new Set(missing.map((tool) => tool.package))].sort()
+  return `sudo apt-get install --yes ${packages.join(' ')}`
+}

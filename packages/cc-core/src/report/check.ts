@@ -1,0 +1,102 @@
+import {CcError, toCcError} from '../errors/index.js'
+import type {Reporter} from '../ui/index.js'
+
+export type CheckStatus = 'passed' | 'failed' | 'skipped'
+
+/** What came out of one check. */
+export interface Check {
+  /** Stable: scripts and people refer to it. */
+  id: string
+  title: string
+  status: CheckStatus
+  /** What was found; for a skip, why. */
+  detail: string
+  /** The command that mends it, where there is one. */
+  fix?: string
+  ms: number
+}
+
+/** What a check says of its subject. */
+export interface Verdict {
+  status: CheckStatus
+  detail: string
+  fix?: string
+}
+
+export const passed = (detail: string): Verdict => ({status: 'passed', detail})
+export const failed = (detail: string, fix?: string): Verdict => ({status: 'failed', detail, ...(fix && {fix})})
+/** @param reason a skip is never silent */
+export const skipped = (reason: string): Verdict => ({status: 'skipped', detail: reason})
+
+/** Passed when there are no problems; else all of them. */
+export function verdictOf(problems: readonly string[], detail: string): Verdict {
+  return problems.length === 0 ? passed(detail) : failed(problems.join('; '))
+}
+
+/** A check that can be run. */
+export interface CheckTask {
+  id: string
+  title: string
+  /** @param onLine takes a line that is shown while the check runs */
+  run: (onLine: (line: string) => void) => Verdict | Promise<Verdict>
+}
+
+export interface RunChecksOptions {
+  title: string
+  reporter: Reporter
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Run checks one after the other, each reported as it starts and ends. A check that throws has failed: what could not
+ * be looked at is not known to be good.
+ * @throws E_INTERRUPTED
+ */
+export async function runChecks(tasks: readonly CheckTask[], options: RunChecksOptions): Promise<Check[]> {
+  const {title, reporter, signal} = options
+  const started = Date.now()
+  const steps = tasks.map(({id, title: text}) => ({id, title: text}))
+  reporter.report({type: 'stage-start', stage: 'checks', title, steps, independent: true})
+  const checks: Check[] = []
+  for (const task of tasks) checks.push(await runCheck(task, reporter, signal))
+  reporter.report({type: 'stage-done', stage: 'checks', ms: Date.now() - started})
+  return checks
+}
+
+async function runCheck(task: CheckTask, reporter: Reporter, signal: AbortSignal | undefined): Promise<Check> {
+  const {id, title} = task
+  if (signal?.aborted) throw new CcError('E_INTERRUPTED', 'interrupted')
+  const started = Date.now()
+  reporter.report({type: 'step-start', step: id})
+  const verdict = await judge(task, (line) => {
+    reporter.report({type: 'step-line', step: id, line})
+  })
+  const ms = Date.now() - started
+  if (verdict.status === 'passed') reporter.report({type: 'step-done', step: id, ms})
+  else if (verdict.status === 'skipped') reporter.report({type: 'step-skipped', step: id, reason: verdict.detail})
+  else reporter.report({type: 'step-failed', step: id, ms, error: new Error(verdict.detail)})
+  return {id, title, ...verdict, ms}
+}
+
+async function judge({run}: CheckTask, onLine: (line: string) => void): Promise<Verdict> {
+  try {
+    return await run(onLine)
+  } catch (thrown) {
+    const error = toCcError(thrown)
+    if (error.code === 'E_INTERRUPTED') throw error
+    return failed(`${error.code}: ${error.message}`, error.suggestions[0])
+  }
+}
+
+/** How many checks came out how. */
+export function countChecks(checks: readonly Check[]): Record<CheckStatus, number> {
+  const count = (status: CheckStatus) => checks.filter((check) => check.status === status).length
+  return {passed: count('passed'), failed: count('failed'), skipped: count('skipped')}
+}
+
+/** @throws E_CHECK naming the checks that failed, if there are any */
+export function assertChecks(checks: readonly Check[], suggestions: readonly string[] = []): void {
+  const bad = checks.filter(({status}) => status === 'failed').map(({id}) => id)
+  if (bad.length === 0) return
+  throw new CcError('E_CHECK', `${bad.length} of ${checks.length} checks failed: ${bad.join(', ')}`, {suggestions})
+}

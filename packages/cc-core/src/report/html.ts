@@ -1,0 +1,80 @@
+import {formatMs} from '../ui/index.js'
+import {countChecks, type Check} from './check.js'
+import {escapeMarkup as escape} from './escape.js'
+import {htmlStyle} from './html-style.js'
+import {summaryLine, type Report} from './report.js'
+
+/** The report as one page that needs nothing else: no script, no network. Everything shown is escaped. */
+export function reportHtml(report: Report): string {
+  const {title, subject, started, ms, checks} = report
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>${escape(title)}: ${escape(summaryLine(checks))}</title>
+<style>${htmlStyle}</style>
+</head>
+<body>
+<main>
+<h1>${escape(title)}</h1>
+<div class="soft"><code>${escape(subject)}</code> · <time datetime="${escape(started)}">${escape(started.replace('T', ' ').replace(/\.\d+Z$/, ' UTC'))}</time> · ${formatMs(ms)}</div>
+${verdict(checks)}
+${disk(report)}
+${facts(report)}
+<section aria-labelledby="checks">
+<h2 id="checks">Checks</h2>
+<div class="scroll">
+<table>
+<thead><tr><th scope="col">Result</th><th scope="col">Check</th><th scope="col">Found</th><th scope="col">Time</th></tr></thead>
+<tbody>
+${checks.map(row).join('\n')}
+</tbody>
+</table>
+</div>
+</section>
+</main>
+</body>
+</html>
+`
+}
+
+function verdict(checks: readonly Check[]): string {
+  const {failed} = countChecks(checks)
+  const words = failed === 0 ? 'No check failed' : `${failed} of ${checks.length} checks failed`
+  return `<p class="verdict ${failed === 0 ? 'passed' : 'failed'}">${words}: ${escape(summaryLine(checks))}</p>`
+}
+
+function row({id, title, status, detail, fix, ms}: Check): string {
+  const remedy = fix === undefined ? '' : `<p>Fix: <code>${escape(fix)}</code></p>`
+  return (
+    `<tr id="${escape(id)}"><td><span class="status ${status}">${status}</span></td>` +
+    `<th scope="row">${escape(title)}<code>${escape(id)}</code></th>` +
+    `<td class="detail">${escape(detail)}${remedy}</td><td class="time">${formatMs(ms)}</td></tr>`
+  )
+}
+
+function facts({facts: list}: Report): string {
+  if (list.length === 0) return ''
+  const rows = list.map(({label, value}) => `<dt>${escape(label)}</dt><dd><code>${escape(value)}</code></dd>`)
+  return `<section aria-labelledby="facts"><h2 id="facts">Facts</h2><dl>${rows.join('\n')}</dl></section>`
+}
+
+/** Widths follow the sizes, but every partition stays wide enough to be read. */
+function disk({disk: picture}: Report): string {
+  if (picture === undefined) return ''
+  const items = picture.partitions.map(({name, size, mount, protection, kind}) => {
+    const share = Math.max(1, Math.round((1000 * size) / picture.bytes))
+    return (
+      `<li class="${kind}" style="--share:${share}"><strong>${escape(name)}</strong>` +
+      `<span>${escape(mount)}</span><span>${mebibytes(size)}</span><span>${escape(protection)}</span></li>`
+    )
+  })
+  return (
+    `<section aria-labelledby="disk"><h2 id="disk">Disk, ${mebibytes(picture.bytes)}</h2>` +
+    `<ol class="disk">${items.join('\n')}</ol></section>`
+  )
+}
+
+const mebibytes = (bytes: number) => `${(bytes / 1024 ** 2).toLocaleString('en', {maximumFractionDigits: 1})} MiB`

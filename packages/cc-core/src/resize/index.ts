@@ -1,0 +1,2 @@
+export {growImage, type GrowContext, type GrowResult} from './grow.js'
+export {planGrow, showGrow, type Growth, type GrowPlan, type GrowRequest} from './plan.js'

@@ -1,0 +1,102 @@
+import {CcError} from '../errors/index.js'
+import {formatCommand, run, SubprocessError} from '../exec/index.js'
+import {formatMs, plainText} from '../ui/index.js'
+import {ConsoleRecord} from './console.js'
+import {qemuCommand, type VmOptions} from './qemu-command.js'
+
+export interface BootOptions {
+  vm: Omit<VmOptions, 'console'>
+  /** Ends the boot at the first line that it matches. Without it the boot ends when the machine does. */
+  until?: RegExp | ((line: string) => boolean)
+  /** How long the machine may run. Generous: without KVM and beside other work a boot takes a minute. */
+  timeoutMs: number
+  /** How long the machine runs on after the match, so that what follows is seen, too; 0 by default. */
+  lingerMs?: number
+  signal?: AbortSignal | undefined
+  /** The console goes there, without control characters. */
+  logFile?: string
+  onLine?: (line: string) => void
+}
+
+/** How a boot ended. running: the line was seen, and we stopped the machine. */
+export type BootExit = 'powered-off' | 'panicked' | 'running' | 'timed-out'
+
+export interface BootResult {
+  /** The console without control characters; of very much output the end. */
+  lines: string[]
+  /** The line that `until` matched. */
+  matched: string | null
+  exit: BootExit
+  /** From the start of QEMU to the match, or to the end of the machine. */
+  ms: number
+}
+
+/**
+ * Boot a machine and read its console. No QEMU is left when this returns or throws.
+ * @throws E_VM where QEMU itself failed, E_INTERRUPTED on abort, E_HOST_TOOL without QEMU
+ */
+export async function bootAndWatch(options: BootOptions): Promise<BootResult> {
+  const {until, timeoutMs, lingerMs = 0, signal, logFile, onLine} = options
+  const argv = qemuCommand({...options.vm, console: 'stdout'})
+  const record = new ConsoleRecord(logFile)
+  record.note(`$ ${formatCommand(argv)}`)
+  const seen = new AbortController()
+  const started = Date.now()
+  const found: {matched: string | null; ms: number | null; panicked: boolean} = {
+    matched: null,
+    ms: null,
+    panicked: false,
+  }
+  let linger: NodeJS.Timeout | undefined
+  const read = (raw: string) => {
+    const line = record.add(raw)
+    onLine?.(line)
+    found.panicked ||= line.includes('Kernel panic - not syncing')
+    if (found.matched !== null || until === undefined || !matches(until, line)) return
+    found.matched = line
+    found.ms = Date.now() - started
+    linger = setTimeout(() => {
+      seen.abort()
+    }, lingerMs)
+  }
+
+  const finish = (exit: BootExit): BootResult => {
+    const time = found.ms ?? Date.now() - started
+    record.note(`# ${exit} after ${formatMs(time)}`)
+    return {lines: record.lines, matched: found.matched, exit, ms: time}
+  }
+  try {
+    await run(argv, {
+      signal: signal === undefined ? seen.signal : AbortSignal.any([signal, seen.signal]),
+      timeoutMs,
+      graceMs: 2000,
+      onLine: (line, stream) => {
+        if (stream === 'stdout') read(line)
+      },
+    })
+    return finish(found.panicked ? 'panicked' : 'powered-off')
+  } catch (error) {
+    if (!(error instanceof SubprocessError)) throw error
+    if (error.kind === 'timed-out') return finish(found.matched === null ? 'timed-out' : 'running')
+    if (error.kind === 'killed' && seen.signal.aborted && !signal?.aborted) return finish('running')
+    if (error.kind === 'exited') throw failedQemu(error)
+    throw error
+  } finally {
+    clearTimeout(linger)
+    await record.close()
+  }
+}
+
+/** search() and not test(), which remembers where it was when the expression is global. */
+function matches(until: RegExp | ((line: string) => boolean), line: string): boolean {
+  return typeof until === 'function' ? until(line) : line.search(until) >= 0
+}
+
+/** QEMU's own words are on stderr; what is on stdout is the guest's. */
+function failedQemu(error: SubprocessError): CcError {
+  const said = error.stderr.split('\n').map(plainText).filter(Boolean).slice(-3).join('; ')
+  return new CcError('E_VM', `QEMU failed: ${said === '' ? error.details.message : said}`, {
+    suggestions: ["run 'cc-image-test host' to see what this host lacks"],
+    reason: error,
+  })
+}

@@ -1,0 +1,140 @@
+import {createHash} from 'node:crypto'
+import {existsSync} from 'node:fs'
+import {join} from 'node:path'
+
+import {parseConfig, type Config} from 'cc-core/config'
+import {profiles} from 'cc-core/distro'
+import {CcError} from 'cc-core/errors'
+import {mkdirp} from 'cc-core/fs'
+import {checkLayout} from 'cc-core/layout'
+import {readImageDirectory, sha256File, type ImageDirectory} from 'cc-core/manifest'
+import {planOpen, verifyImage} from 'cc-core/seal'
+import {planTree, workFolders, type ImageBuild} from 'cc-core/stage'
+import {planStep, type PlannedStep} from 'cc-core/steps'
+
+/** Where the image keeps the list of what pip installed; a copy lies in the image directory. */
+const lock = '/usr/share/cc/python.json'
+
+/** Name of the image of this stage. */
+export const imageName = 'nvflare_cc_image'
+
+export interface FlareOptions {
+  /** Its sections flare and source, and layout.size, are used; the rest comes from the base image. */
+  config: Config
+  /** The base image: its directory or the qcow2 in it. Paths are absolute. */
+  image: string
+  /** Key of the base image; null: the one beside it. */
+  rootKey: string | null
+  /** Key for the new image; null: a new random one. */
+  newRootKey: string | null
+  outputDir: string
+  workDir: string
+  tool: string
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Plan the FLARE image. Reads the base image and compares it with its manifest.
+ * @throws CcError E_IMAGE for an image that is missing, altered or not a base image; E_KEY without its key
+ */
+export async function planFlare(options: FlareOptions): Promise<ImageBuild> {
+  const {outputDir, workDir, tool, newRootKey} = options
+  const base = await readImageDirectory(options.image)
+  if (base.manifest.stage !== 'base') {
+    throw new CcError('E_IMAGE', `${base.path} is of the stage '${base.manifest.stage}', a base image is needed`)
+  }
+  const rootKey = keyOf(base, options.rootKey)
+  const folders = workFolders(workDir, 'flare')
+  mkdirp(folders.root)
+  await verifyImage(base, folders.root)
+  const config = takeOver(base, options.config)
+  const {sourceDateEpoch, distribution} = base.manifest
+  return {
+    title: `FLARE image from ${base.path}`,
+    folders,
+    outputDir,
+    tree: await planTree({
+      tree: folders.tree,
+      origin: await planOpen({image: base, rootKey, tree: folders.tree}, join(folders.root, 'open')),
+      originKey: createHash('sha256').update(JSON.stringify(base.manifest)).digest('hex'),
+      needs: [],
+      steps: await flareSteps(config, base, folders.tree, workDir),
+      workDir,
+    }),
+    seal: {
+      name: imageName,
+      stage: 'flare',
+      aliases: [],
+      config,
+      distribution,
+      source: {kind: 'image', label: base.manifest.name, sha256: await sha256File(base.file('manifest.json'))},
+      sourceDateEpoch,
+      tool,
+      rootKey: newRootKey,
+      extra: {'python.json': lock},
+    },
+  }
+}
+
+/** @throws E_KEY where there is no key */
+function keyOf(base: ImageDirectory, given: string | null): string {
+  const key = given ?? base.file('keys/root.key')
+  if (existsSync(key)) return key
+  throw new CcError('E_KEY', `the key of ${base.path} is not there: '${key}'`, {
+    suggestions: ['name the file with the root key: --root-key FILE'],
+  })
+}
+
+/** What the image is comes from the base image; what is put into it, and how large its disk is, from the command. */
+function takeOver(base: ImageDirectory, {source, flare, layout}: Config): Config {
+  const config = parseConfig({...base.manifest.config, source, flare})
+  const size = layout.size ?? config.layout.size
+  const taken = {...config, layout: {...config.layout, size}}
+  checkLayout(taken)
+  return taken
+}
+
+async function flareSteps(
+  {os, source, flare}: Config,
+  {manifest}: ImageDirectory,
+  tree: string,
+  workDir: string,
+): Promise<PlannedStep[]> {
+  const profile = profiles[manifest.distribution as keyof typeof profiles]
+  const epoch = {'source-date-epoch': manifest.sourceDateEpoch}
+  const {venv, workspace} = flare
+  const files = await Promise.all(flare.wheels.map(sha256File))
+  return Promise.all([
+    planStep(
+      'base/10-packages',
+      {
+        tree,
+        package: flare.packages,
+        ...(source.mirrors.length === 0 ? {'host-suite': profile.codename} : {source: source.mirrors}),
+        keyring: source.keyring ?? undefined,
+        archives: join(workDir, 'archives'),
+        ...epoch,
+      },
+      {checkpoint: true},
+    ),
+    planStep(
+      'flare/20-nvflare',
+      {
+        tree,
+        venv,
+        requirement: flare.requirements,
+        'index-url': flare.indexUrl ?? undefined,
+        'extra-index-url': flare.extraIndexUrls,
+        'find-links': flare.findLinks,
+        wheel: flare.wheels,
+        cache: join(workDir, 'pip'),
+        lock,
+        ...epoch,
+      },
+      {inputs: files, checkpoint: true},
+    ),
+    planStep('flare/30-service', {tree, venv, workspace, user: os.user.name, group: os.user.group}),
+    planStep('base/90-clean', {tree, ...epoch}),
+    planStep('flare/95-compile', {tree, folder: [venv, '/usr/lib/python3'], ...epoch}),
+  ])
+}

@@ -1,0 +1,108 @@
+// How long a build takes, beside mkosi for the same packages, and beside a plain copy for the smaller things.
+//   npm run bench -- [--json FILE] [--iso FILE] [--runs N] [--cache DIR]
+// Exits with 1 where mkosi cannot be run: then there is nothing to compare with.
+import {randomBytes} from 'node:crypto'
+import {stat, writeFile} from 'node:fs/promises'
+import {availableParallelism, totalmem} from 'node:os'
+import {join, resolve} from 'node:path'
+import {parseArgs} from 'node:util'
+
+import {sha256File} from 'cc-core/manifest'
+
+import {asBuilder, install, makeLab, open, packages, prepareMkosi, removeLab, standinIso} from './lab.js'
+import type {Measurement} from './measure.js'
+import {comparison, fastest, formatMiB, formatSeconds, phasesOf, type Entry} from './report.js'
+
+const {values} = parseArgs({
+  options: {
+    json: {type: 'string'},
+    iso: {type: 'string'},
+    runs: {type: 'string', default: '1'},
+    cache: {type: 'string', default: '/var/tmp/cc-bench'},
+  },
+})
+const runs = Math.max(Number.parseInt(values.runs, 10) || 1, 1)
+const cache = resolve(values.cache)
+
+const print = (line = '') => process.stdout.write(`${line}\n`)
+const show = (name: string, measured: Measurement) => {
+  print(`${name.padEnd(34)} ${formatSeconds(measured.seconds)}   peak ${formatMiB(measured.peakBytes)}`)
+  return measured
+}
+
+const lab = await makeLab(cache)
+try {
+  const iso = values.iso === undefined ? await standinIso(cache) : resolve(values.iso)
+  const output = (run: number) => join(lab, `build-${run}`)
+  const machine = `${availableParallelism()} cores, ${formatMiB(totalmem()).trim()}, Node ${process.versions.node}`
+  print(`${machine}; ${packages.length} packages and what they depend on; ${runs} run(s) of each builder`)
+
+  await sha256File(iso) // into the page cache
+  const ours: Measurement[] = []
+  for (let run = 0; run < runs; run += 1) {
+    if (run > 0) await asBuilder(['bash', resolve('scripts/tree/remove.sh'), '--tree', join(lab, 'work')])
+    ours.push(show('cc-image-installer, ISO to qcow2', await install(lab, ['--iso', iso, '--output', output(run)])))
+  }
+  const best = fastest(ours)
+  const phases = phasesOf(best.stderr)
+  for (const {title, seconds} of phases) if (seconds >= 0.1) print(`  ${formatSeconds(seconds)}  ${title}`)
+
+  // The smaller things, each beside the plainest program that touches the same bytes.
+  const last = join(output(runs - 1), 'confidential_computing_image')
+  const qcow2 = join(last, 'confidential_computing_image.qcow2')
+  const again = ['--iso', iso, '--output', output(runs - 1)]
+  const copy = await asBuilder(['cp', '--reflink=never', qcow2, join(lab, 'copy')])
+  const hash = await asBuilder(['sha256sum', qcow2])
+  const key = join(lab, 'other.key')
+  await asBuilder(['install', '-m', '600', '/dev/null', key])
+  await writeFile(key, randomBytes(32))
+  const entries: Entry[] = [
+    {name: 'the same again, nothing to do', ours: await install(lab, again), reference: hash, beside: 'sha256sum'},
+    {name: 'seal only (another key)', ours: await install(lab, [...again, '--root-key', key]), reference: copy},
+    {name: 'open', ours: await open(last, join(lab, 'opened')), reference: copy},
+    {
+      name: 'another host name, packages cached',
+      ours: await install(lab, [...again, '--set', 'os.hostname=other']),
+      reference: best,
+      beside: 'the whole build',
+    },
+  ]
+  print()
+  for (const entry of entries) {
+    show(entry.name, entry.ours)
+    print(`  ${comparison(entry)}`)
+  }
+  print(`  (the qcow2 has ${formatMiB((await stat(qcow2)).size).trim()})`)
+
+  print()
+  const mkosi = await prepareMkosi(cache)
+  const theirs: Measurement[] = []
+  if (typeof mkosi === 'string') {
+    print(`no comparison: ${mkosi}`)
+    process.exitCode = 1
+  } else {
+    for (let run = 0; run < runs; run += 1) {
+      theirs.push(show(`${mkosi.version}, packages to LUKS root`, await mkosi.build()))
+    }
+    print(`ratio of the fastest runs: ${(best.seconds / fastest(theirs).seconds).toFixed(2)} (ours / mkosi)`)
+  }
+
+  if (values.json !== undefined) {
+    const numbers = ({seconds, peakBytes}: Measurement) => ({seconds, peakBytes})
+    const result = {
+      machine,
+      packages,
+      ours: {runs: ours.map(numbers), phases},
+      mkosi: typeof mkosi === 'string' ? {missing: mkosi} : {version: mkosi.version, runs: theirs.map(numbers)},
+      ratio: theirs.length === 0 ? null : best.seconds / fastest(theirs).seconds,
+      entries: entries.map(({name, ours: mine, reference, beside = 'cp'}) => ({
+        name,
+        ...numbers(mine),
+        reference: {name: beside, seconds: reference.seconds},
+      })),
+    }
+    await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`)
+  }
+} finally {
+  await removeLab(lab)
+}

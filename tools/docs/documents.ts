@@ -1,0 +1,161 @@
+import {readdir} from 'node:fs/promises'
+import {join, resolve} from 'node:path'
+
+import {configJsonSchema, configReference} from 'cc-core/config'
+import {codes, exits} from 'cc-core/errors'
+import {readContract, type StepContract, type StepParameter} from 'cc-core/steps'
+import {format} from 'prettier'
+
+export const repository = resolve(import.meta.dirname, '../..')
+
+/** A document that is made from the code: its path in the repository, and its text. */
+export interface Document {
+  path: string
+  text: string
+}
+
+/** Every generated document, as it is to be committed. */
+export async function generateDocuments(): Promise<Document[]> {
+  return [
+    await markdown('docs/configuration.md', 'packages/cc-core/src/config', configuration()),
+    await markdown('docs/errors.md', 'packages/cc-core/src/errors/codes.ts', errors()),
+    await markdown('docs/steps.md', 'the headers of the scripts', steps(await findSteps())),
+    {path: 'docs/cc.schema.json', text: await format(schema(), {parser: 'json'})},
+  ]
+}
+
+async function markdown(path: string, source: string, body: string): Promise<Document> {
+  const [title = '', ...rest] = body.split('\n')
+  const note = `Generated from ${source} by \`npm run docs\`; do not edit.`
+  // Tables stay as they are: padded to the width of their longest cell nobody could read them.
+  const lines = rest
+    .join('\n')
+    .replaceAll(/(?:^\|.*\n)+/gm, (table) => `${ignore('start')}\n${table}\n${ignore('end')}\n`)
+  return {path, text: await format(`${title}\n\n${note}\n${lines}`, {parser: 'markdown'})}
+}
+
+const ignore = (end: 'start' | 'end') => `<!-- prettier-ignore-${end} -->\n`
+
+function schema(): string {
+  const note = 'Generated from packages/cc-core/src/config by npm run docs; do not edit.'
+  return JSON.stringify({$comment: note, ...configJsonSchema()})
+}
+
+function configuration(): string {
+  return `# Configuration
+
+One YAML file, given with \`--config FILE\`. Every key may be left out: then the default holds. \`--set KEY.KEY=VALUE\`
+changes one key; it may be repeated, and it wins over the file. \`--print-config\` shows what is in force.
+
+A wrong file is refused before anything is done, and every problem in it is named at once. Relative paths in the file
+are taken from the folder of the file, those in \`--set\` from the working directory. Editors can check the file with
+[cc.schema.json](cc.schema.json): put this line at its top, with the path where you have it.
+
+\`\`\`yaml
+# yaml-language-server: $schema=docs/cc.schema.json
+\`\`\`
+
+A size is a number of bytes, or has one of the letters K, M, G, T: powers of 1024. \`<name>\` stands for the name of a
+partition.
+
+${configReference()}`
+}
+
+function errors(): string {
+  const rows = Object.entries(codes).map(([code, {exit, meaning}]) => [`\`${code}\``, String(exit), meaning])
+  return `# Errors
+
+A command that fails prints one line \`error[CODE]: what was wrong\` and lines \`  try: what to do\` on standard error. With
+\`--json\` it prints \`{"error": {"code", "message", "exitCode", "suggestions"}}\` on standard output. Codes and exit statuses
+are stable; the texts are not.
+
+A step that fails prints the same lines and exits with 1; the command gives its own exit status to the code.
+
+${table(['Code', 'Exit', 'Meaning'], rows)}
+Exit statuses: 0 success, ${exits.bug} our bug, ${exits.usage} usage or configuration, ${exits.host} the host lacks something,
+${exits.input} bad input, ${exits.step} a step failed, ${exits.space} no space, ${exits.check} a check of the image failed. A signal gives 128 and its
+number: ${exits.interrupted} for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
+`
+}
+
+/** A step with the folder that it is in. */
+export interface GroupedStep {
+  group: string
+  contract: StepContract
+}
+
+const meaning: Record<string, string> = {
+  source: 'Where the operating system comes from: an ISO or a package mirror.',
+  base: 'What makes a bare system the base image, in this order.',
+  disk: 'From a tree to a disk and back: seal and open.',
+  tree: 'What is done to a tree as a whole.',
+}
+
+/** Folders of scripts that hold no steps: shared code, files of the guest, helpers of the tests. */
+const noSteps = ['lib', 'guest', 'test', 'node_modules']
+
+/** Every script that is a step, in the order of the folders above; new folders follow. */
+export async function findSteps(): Promise<GroupedStep[]> {
+  const scripts = join(repository, 'scripts')
+  const folders = (await readdir(scripts, {withFileTypes: true}))
+    .filter((entry) => entry.isDirectory() && !noSteps.includes(entry.name))
+    .map(({name}) => name)
+  const known = Object.keys(meaning)
+  const place = (group: string) => (known.includes(group) ? known.indexOf(group) : known.length)
+  folders.sort((a, b) => place(a) - place(b) || a.localeCompare(b))
+  const found: GroupedStep[] = []
+  for (const group of folders) {
+    const names = (await readdir(join(scripts, group))).filter((name) => name.endsWith('.sh')).sort()
+    for (const name of names) found.push({group, contract: await readContract(join(scripts, group, name))})
+  }
+  return found
+}
+
+function steps(found: readonly GroupedStep[]): string {
+  const groups = [...new Set(found.map(({group}) => group))]
+  const explained = groups.map((group) => `- \`${group}\`: ${meaning[group] ?? ''}\n`).join('')
+  const rows = found.map(({group, contract}) => [
+    `\`${group}/${contract.name}\``,
+    contract.purpose,
+    contract.parameters.map(parameter).join('<br>'),
+    inputs(contract),
+    contract.output,
+    contract.runsIn,
+    contract.network,
+  ])
+  return `# Steps
+
+A step is one bash script in \`scripts/\` with one purpose. The comment at its head is its contract, and this table is made
+from those comments. The same comments are what \`--help\` prints, and what every call is checked against.
+
+${explained}
+How to read the table:
+
+- A parameter in brackets is optional; one with \`...\` may be repeated. DIR and FILE must exist, PATH need not; all three are
+  absolute. NUMBER is decimal digits, SIZE is bytes, FLAG takes no value, every other word is any text.
+- Inputs are the parameters that name something which must be there. A step that is given \`--tree DIR\` changes that tree.
+- \`namespace\`: the script enters a user namespace by itself, where it is root over the subordinate ids of the caller. Run
+  by root it does without the user namespace.
+- No step reads a variable of the caller, but \`PATH\`, \`TMPDIR\` and the usual proxy variables.
+- A step that fails prints \`error[CODE]: …\` as its first line on standard error, and exits with 1. Codes are in
+  [errors.md](errors.md).
+
+Run one by hand with the command that \`--dry-run\` prints; [debugging.md](debugging.md) shows how.
+
+${table(['Step', 'What it does', 'Parameters', 'Inputs', 'Output', 'Runs in', 'Network'], rows)}`
+}
+
+function parameter({name, word, required, repeatable, description}: StepParameter): string {
+  const text = word === 'FLAG' ? `--${name}` : `--${name} ${word}`
+  return `\`${required ? text : `[${text}]`}${repeatable ? '...' : ''}\` ${description}`
+}
+
+function inputs({parameters}: StepContract): string {
+  const names = parameters.filter(({word}) => word === 'DIR' || word === 'FILE').map(({name}) => `\`--${name}\``)
+  return names.length === 0 ? 'none' : names.join(', ')
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`
+  return [head, head.map(() => '---'), ...rows].map(line).join('')
+}
