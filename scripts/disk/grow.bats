@@ -107,12 +107,18 @@ killer() {
 		if ((\$(wc -l <"$dir/calls") == $2)); then
 			case $1 in
 			after) /usr/bin/qemu-img "\$@" ;;
-			middle) timeout --signal KILL 0.0\$((RANDOM % 9 + 1)) /usr/bin/qemu-img "\$@" ;;
+			middle)
+				/usr/bin/qemu-img "\$@" &
+				sleep 0.0\$((RANDOM % 3))\$((RANDOM % 10))
+				kill -s KILL \$! 2>/dev/null
+				wait \$!
+				;;
 			esac
 			# The step, and the subshell that is between it and us.
 			read -r _ _ _ step _ <"/proc/\$PPID/stat"
 			[[ \$(tr '\0' ' ' <"/proc/\$step/cmdline") != *' '*/grow-*.sh* ]] || kill -s KILL "\$step"
 			kill -s KILL \$PPID
+			exit 1
 		fi
 		exec /usr/bin/qemu-img "\$@"
 	EOT

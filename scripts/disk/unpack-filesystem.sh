@@ -20,8 +20,10 @@ stamp=$(stat -c %.Y -- "$parent")
 rm -rf -- "$tree.partial"
 mkdir -- "$tree.partial"
 mount -t tmpfs tmpfs /mnt
-# fakeroot: the kernel checks permissions against the caller, who is root in here but not on the host.
-if ! message=$(fuse2fs -o ro,fakeroot "$filesystem" /mnt 2>&1) || ! mountpoint -q /mnt; then
+# fakeroot: the kernel checks permissions against the caller, who is root in here but not on the host. Nothing changes
+# below, so whatever the kernel has seen once it may keep.
+options=ro,fakeroot,kernel_cache,attr_timeout=3600,entry_timeout=3600,negative_timeout=3600
+if ! message=$(fuse2fs -o "$options" "$filesystem" /mnt 2>&1) || ! mountpoint -q /mnt; then
 	die E_IMAGE "$filesystem cannot be opened as ext4: $message" "the image may be damaged; /dev/fuse must be open to all"
 fi
 # mkfs makes lost+found; it is not of the tree.

@@ -2,4 +2,4 @@ export {openOutput, outputPaths, type Output, type OutputPaths} from './folder.j
 export {planOpen, type OpenRequest} from './open.js'
 export {planSeal, type SealRequest} from './seal.js'
 export {sfdiskScript} from './table.js'
-export {findAltered, verifyImage, type Alteration} from './verify.js'
+export {findAltered, type Alteration} from './verify.js'

@@ -1,9 +1,10 @@
 import {join} from 'node:path'
 
 import {CcError} from '../errors/index.js'
-import type {ImageDirectory, ManifestPartition} from '../manifest/index.js'
+import type {ImageDirectory} from '../manifest/index.js'
 import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
 import {mkdirp, remove} from '../fs/index.js'
+import {verifyContent, verifyFiles} from './verify.js'
 
 /** Which image to open, and where its content goes. */
 export interface OpenRequest {
@@ -15,7 +16,7 @@ export interface OpenRequest {
 }
 
 /**
- * Plan the opening of an image: the inverse of planSeal. What partitions were filled with lies in the tree again where
+ * Plan the opening of an image: the inverse of planSeal. Nothing is decrypted that is not as the manifest says. What partitions were filled with lies in the tree again where
  * it came from.
  * @param work a folder for intermediate files; emptied first and removed at the end
  * @throws E_IMAGE for an image that has no root partition of ours
@@ -30,10 +31,10 @@ export async function planOpen({image, rootKey, tree}: OpenRequest, work: string
   if (filled[0]?.from !== '/') throw new CcError('E_IMAGE', `${image.path} has no root partition`)
 
   const tasks: Task[] = [
-    writeTask('open/start', `empty ${work}`, () => {
+    writeTask('open/start', `compare the files of ${image.path} with its manifest, and empty ${work}`, async () => {
+      await verifyFiles(image)
       remove(work)
       mkdirp(work)
-      return Promise.resolve()
     }),
     stepTask(
       await planStep('disk/unpack-initrd', {
@@ -46,8 +47,13 @@ export async function planOpen({image, rootKey, tree}: OpenRequest, work: string
   ]
   for (const partition of filled) {
     const data = join(work, `${partition.name}.data`)
-    const read = {disk, output: data, offset: partition.start, size: dataBytes(partition)}
-    tasks.push(stepTask(await planStep('disk/read-partition', read), partition.name))
+    const read = {disk, output: data, offset: partition.start, size: partition.content?.bytes ?? 0}
+    tasks.push(
+      stepTask(await planStep('disk/read-partition', read), partition.name),
+      writeTask(`open/verify:${partition.name}`, `compare ${data} with the manifest`, () =>
+        verifyContent(image, partition, data),
+      ),
+    )
     if (partition.encryption === 'luks2') {
       const header = join(sealed, 'headers', `${partition.name}.luks`)
       const decrypt = await planStep('disk/decrypt-partition', {data, header, 'key-file': rootKey})
@@ -66,9 +72,4 @@ export async function planOpen({image, rootKey, tree}: OpenRequest, work: string
     }),
   )
   return tasks
-}
-
-/** Without encryption the hash tree behind the file system need not be read. */
-function dataBytes({content, encryption, verity}: ManifestPartition): number {
-  return encryption === 'none' && verity !== null ? verity.blocks * 4096 : (content?.bytes ?? 0)
 }

@@ -19,7 +19,19 @@ export interface Alteration {
  * @param scratch an existing folder with room for the content of the largest partition
  */
 export async function findAltered(image: ImageDirectory, scratch: string): Promise<Alteration[]> {
-  const {manifest, file} = image
+  const altered = await findAlteredFiles(image)
+  const disk = `${image.manifest.name}.qcow2`
+  if (!existsSync(image.file(disk))) return altered
+  for (const partition of image.manifest.partitions) {
+    if (partition.content === null) continue
+    if ((await hashContent(image, partition, scratch)) !== partition.content.sha256) {
+      altered.push({name: `${partition.name} in ${disk}`, reason: 'has another sha256'})
+    }
+  }
+  return altered
+}
+
+async function findAlteredFiles({manifest, file}: ImageDirectory): Promise<Alteration[]> {
   const altered: Alteration[] = []
   for (const [name, {sha256, bytes}] of Object.entries(manifest.artefacts)) {
     const path = file(name)
@@ -28,22 +40,31 @@ export async function findAltered(image: ImageDirectory, scratch: string): Promi
     else if ((await sha256File(path)) !== sha256) altered.push({name, reason: 'has another sha256'})
   }
   const disk = `${manifest.name}.qcow2`
-  if (!existsSync(file(disk))) return [...altered, {name: disk, reason: 'is missing'}]
-  for (const partition of manifest.partitions) {
-    const {name, content} = partition
-    if (content !== null && (await hashContent(image, partition, scratch)) !== content.sha256) {
-      altered.push({name: `${name} in ${disk}`, reason: 'has another sha256'})
-    }
-  }
-  return altered
+  return existsSync(file(disk)) ? altered : [...altered, {name: disk, reason: 'is missing'}]
 }
 
-/** @throws E_IMAGE naming everything that was altered after the manifest was written */
-export async function verifyImage(image: ImageDirectory, scratch: string): Promise<void> {
-  const altered = await findAltered(image, scratch)
-  if (altered.length === 0) return
+/** @throws E_IMAGE naming every file that was altered after the manifest was written; the qcow2 is not read */
+export async function verifyFiles(image: ImageDirectory): Promise<void> {
+  const altered = await findAlteredFiles(image)
+  if (altered.length > 0) throw alteredError(image, altered)
+}
+
+/**
+ * @param data what was read of a partition, as it lies on the disk
+ * @throws E_IMAGE where it is not what the manifest says
+ */
+export async function verifyContent(
+  image: ImageDirectory,
+  {name, content}: ManifestPartition,
+  data: string,
+): Promise<void> {
+  if (content === null || (await sha256File(data)) === content.sha256) return
+  throw alteredError(image, [{name, reason: 'has another sha256'}])
+}
+
+function alteredError({path}: ImageDirectory, altered: readonly Alteration[]): CcError {
   const list = altered.map(({name, reason}) => `${name} ${reason}`).join('; ')
-  throw new CcError('E_IMAGE', `${image.path} was altered after its manifest was written: ${list}`, {
+  return new CcError('E_IMAGE', `${path} was altered after its manifest was written: ${list}`, {
     suggestions: ['build the image again, or take an unaltered copy'],
   })
 }

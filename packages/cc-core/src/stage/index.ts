@@ -10,3 +10,4 @@ export {
   type TreeProgress,
   type TreeRequest,
 } from './tree.js'
+export {makeVariant, type VariantRequest} from './variant.js'

@@ -5,10 +5,9 @@ import {join} from 'node:path'
 import {parseConfig, type Config} from 'cc-core/config'
 import {profiles} from 'cc-core/distro'
 import {CcError} from 'cc-core/errors'
-import {mkdirp} from 'cc-core/fs'
 import {checkLayout} from 'cc-core/layout'
 import {readImageDirectory, sha256File, type ImageDirectory} from 'cc-core/manifest'
-import {planOpen, verifyImage} from 'cc-core/seal'
+import {planOpen} from 'cc-core/seal'
 import {planTree, workFolders, type ImageBuild} from 'cc-core/stage'
 import {planStep, type PlannedStep} from 'cc-core/steps'
 
@@ -34,8 +33,8 @@ export interface FlareOptions {
 }
 
 /**
- * Plan the FLARE image. Reads the base image and compares it with its manifest.
- * @throws CcError E_IMAGE for an image that is missing, altered or not a base image; E_KEY without its key
+ * Plan the FLARE image. Writes nothing; the base image is compared with its manifest when it is opened.
+ * @throws CcError E_IMAGE for an image that is missing or not a base image; E_KEY without its key
  */
 export async function planFlare(options: FlareOptions): Promise<ImageBuild> {
   const {outputDir, workDir, tool, newRootKey} = options
@@ -45,8 +44,6 @@ export async function planFlare(options: FlareOptions): Promise<ImageBuild> {
   }
   const rootKey = keyOf(base, options.rootKey)
   const folders = workFolders(workDir, 'flare')
-  mkdirp(folders.root)
-  await verifyImage(base, folders.root)
   const config = takeOver(base, options.config)
   const {sourceDateEpoch, distribution} = base.manifest
   return {
@@ -105,18 +102,14 @@ async function flareSteps(
   const {venv, workspace} = flare
   const files = await Promise.all(flare.wheels.map(sha256File))
   return Promise.all([
-    planStep(
-      'base/10-packages',
-      {
-        tree,
-        package: flare.packages,
-        ...(source.mirrors.length === 0 ? {'host-suite': profile.codename} : {source: source.mirrors}),
-        keyring: source.keyring ?? undefined,
-        archives: join(workDir, 'archives'),
-        ...epoch,
-      },
-      {checkpoint: true},
-    ),
+    planStep('base/10-packages', {
+      tree,
+      package: flare.packages,
+      ...(source.mirrors.length === 0 ? {'host-suite': profile.codename} : {source: source.mirrors}),
+      keyring: source.keyring ?? undefined,
+      archives: join(workDir, 'archives'),
+      ...epoch,
+    }),
     planStep(
       'flare/20-nvflare',
       {
