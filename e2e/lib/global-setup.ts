@@ -11,7 +11,13 @@ import {asUser, makeUser, testUser} from './user.js'
 const repository = resolve(import.meta.dirname, '../..')
 const isRoot = process.getuid?.() === 0
 /** Published packages, in the order in which they need each other. */
-const packages = ['scripts', 'packages/cc-core', 'packages/cc-image-installer', 'packages/cc-image-test']
+const packages = [
+  'scripts',
+  'packages/cc-core',
+  'packages/cc-image-installer',
+  'packages/cc-image-test',
+  'packages/cc-resize',
+]
 
 /** Install the packed packages, make the stand-in ISOs, and build one image from each of them for all tests. */
 export default async function setup(project: TestProject): Promise<() => void> {

@@ -4,6 +4,7 @@ import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {mkdirp, remove} from '../fs/index.js'
+import {preflight, type Purpose} from '../host/index.js'
 import {readImageDirectory, type ImageDirectory} from '../manifest/index.js'
 import {findAltered, openOutput, outputPaths, planSeal, type SealRequest} from '../seal/index.js'
 import {hashFolder, scriptsDirectory, stepTask, stepTitle, type Task} from '../steps/index.js'
@@ -15,6 +16,8 @@ import {buildTree, findProgress, runTasks, type TreePlan} from './tree.js'
 /** One stage: a tree, and the image it is sealed into. */
 export interface ImageBuild {
   title: string
+  /** What the host must be able to do. */
+  needs: readonly Purpose[]
   folders: WorkFolders
   tree: TreePlan
   seal: Omit<SealRequest, 'tree' | 'buildKey'>
@@ -40,6 +43,7 @@ export async function buildImage(
   const started = Date.now()
   const {folders, seal, outputDir, title} = build
   const path = join(outputDir, seal.name)
+  for (const purpose of build.needs) await preflight(purpose, context.signal)
   mkdirp(folders.root)
   mkdirp(folders.logs)
   mkdirp(outputDir)

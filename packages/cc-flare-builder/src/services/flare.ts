@@ -48,6 +48,7 @@ export async function planFlare(options: FlareOptions): Promise<ImageBuild> {
   const {sourceDateEpoch, distribution} = base.manifest
   return {
     title: `FLARE image from ${base.path}`,
+    needs: ['build', 'open'],
     folders,
     outputDir,
     tree: await planTree({

@@ -43,6 +43,7 @@ export async function planInstall(options: InstallOptions): Promise<ImageBuild> 
   const steps = await baseSteps(config, origin, folders, join(workDir, 'archives'), sourceDateEpoch)
   return {
     title: `base image: ${origin.profile.id} from ${origin.source.label}`,
+    needs: ['build'],
     folders,
     outputDir,
     tree: await planTree({
