@@ -21,10 +21,10 @@ export interface BootOptions {
   memory?: string
 }
 
-/** A copy of the shared image that a test may change. */
-export function copyImage(name: string): string {
+/** A copy of an image that a test may change; of the shared one by default. */
+export function copyImage(name: string, image = lab().image): string {
   const copy = join(folder(`image-${name}`), 'image')
-  execFileSync('cp', ['-r', lab().image, copy])
+  execFileSync('cp', ['-r', image, copy])
   if (process.getuid?.() === 0) execFileSync('chown', ['-R', `${testUser}:`, copy])
   return copy
 }
@@ -69,4 +69,13 @@ export async function boot(image: string, {rootKey, disks = [], memory = '768'}:
     if (error instanceof SubprocessError && stop.signal.aborted) return {console, ended: 'came-up'}
     throw new Error(console.join('\n'), {cause: error})
   }
+}
+
+/** Boot an image that has to come up, and return what its boot check says of a partition. */
+export async function bootReport(image: string, partition: string): Promise<unknown> {
+  const {console, ended} = await boot(image)
+  const line = console.find((text) => text.includes('CC-BOOT {'))
+  if (ended !== 'came-up' || line === undefined) throw new Error(`it did not come up:\n${console.join('\n')}`)
+  const report = JSON.parse(line.slice(line.indexOf('{'))) as {partitions: {name: string}[]}
+  return report.partitions.find(({name}) => name === partition)
 }

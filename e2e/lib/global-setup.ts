@@ -15,6 +15,7 @@ const packages = [
   'scripts',
   'packages/cc-core',
   'packages/cc-image-installer',
+  'packages/cc-flare-builder',
   'packages/cc-image-test',
   'packages/cc-resize',
 ]

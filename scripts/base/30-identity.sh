@@ -25,9 +25,15 @@ printf '%s\n' "$hostname" >"$tree/etc/hostname"
 printf '127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost ip6-localhost ip6-loopback\n' "$hostname" >"$tree/etc/hosts"
 
 tree_mounts "$tree"
-in_tree "$tree" getent group "$group" >/dev/null || in_tree "$tree" groupadd --gid "$gid" "$group"
-in_tree "$tree" getent passwd "$user" >/dev/null ||
-	in_tree "$tree" useradd --uid "$uid" --gid "$group" --shell "$shell" --create-home "$user"
+# number DATABASE NAME: the id that NAME has in the tree; nothing where it has none.
+number() { in_tree "$tree" getent "$1" "$2" | cut -d : -f 3; }
+
+found=$(number group "$group") || found=
+[[ -n $found ]] || in_tree "$tree" groupadd --gid "$gid" "$group"
+[[ ${found:-$gid} == "$gid" ]] || die E_CONFIG "os.user.gid: the group '$group' is $found already, not $gid"
+found=$(number passwd "$user") || found=
+[[ -n $found ]] || in_tree "$tree" useradd --uid "$uid" --gid "$group" --shell "$shell" --create-home "$user"
+[[ ${found:-$uid} == "$uid" ]] || die E_CONFIG "os.user.uid: the user '$user' is $found already, not $uid"
 for name in root "$user"; do
 	in_tree "$tree" passwd --quiet --lock "$name"
 done

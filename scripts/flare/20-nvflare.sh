@@ -4,7 +4,7 @@
 # Parameters:
 #   --tree DIR                   the tree to change
 #   --venv NAME                  where the environment is, an absolute path in the guest
-#   --requirement TEXT...        what pip installs, for example nvflare==2.9.0
+#   --requirement TEXT...        a line of a requirements file, for example nvflare==2.9.0
 #   [--index-url TEXT]           the package index; pip's own, or the one that this host is configured for, when absent
 #   [--extra-index-url TEXT]...  further indexes
 #   [--find-links DIR]...        folders with wheels
@@ -67,6 +67,8 @@ for file in "${wheel[@]}"; do
 	cp -- "$file" "$run/wheels/"
 	requirement+=("/run/cc-pip/wheels/${file##*/}")
 done
+# A file, since hashes are not taken from the command line.
+printf '%s\n' "${requirement[@]}" >"$run/requirements.txt"
 
 # How this host reaches the index: its pip configuration and its certificates.
 environment=(PIP_CACHE_DIR=/run/cc-pip/cache PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore)
@@ -81,7 +83,7 @@ fi
 in_tree "$tree" python3 -m venv --clear "$venv" >"$run/venv.log" 2>&1 ||
 	die E_PACKAGE "python3 -m venv: $(tail -n 1 "$run/venv.log")" "the tree needs python3-venv: flare.packages in cc.yaml"
 log "pip install ${requirement[*]}"
-in_tree "$tree" env "${environment[@]}" "$venv/bin/pip" install "${options[@]}" -- "${requirement[@]}" 2>&1 |
+in_tree "$tree" env "${environment[@]}" "$venv/bin/pip" install "${options[@]}" -r /run/cc-pip/requirements.txt 2>&1 |
 	tee "$run/log" >&2 || blame "$run/log"
 mkdir -p "$(dirname -- "$tree$lock")"
 python3 "$scripts_dir/lib/pip-lock.py" <"$run/report.json" >"$tree$lock"

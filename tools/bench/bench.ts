@@ -9,7 +9,7 @@ import {parseArgs} from 'node:util'
 
 import {sha256File} from 'cc-core/manifest'
 
-import {asBuilder, install, makeLab, open, packages, prepareMkosi, removeLab, standinIso} from './lab.js'
+import {asBuilder, install, makeLab, open, packages, prepareMkosi, removeLab, removeTree, standinIso} from './lab.js'
 import type {Measurement} from './measure.js'
 import {comparison, fastest, formatMiB, formatSeconds, phasesOf, type Entry} from './report.js'
 
@@ -37,13 +37,27 @@ try {
   const machine = `${availableParallelism()} cores, ${formatMiB(totalmem()).trim()}, Node ${process.versions.node}`
   print(`${machine}; ${packages.length} packages and what they depend on; ${runs} run(s) of each builder`)
 
-  await sha256File(iso) // into the page cache
+  const mkosi = await prepareMkosi(cache)
+  if (typeof mkosi === 'string') {
+    print(`no comparison: ${mkosi}`)
+    process.exitCode = 1
+  }
+
+  // By turns, so that whatever else the machine does meets both.
   const ours: Measurement[] = []
+  const theirs: Measurement[] = []
   for (let run = 0; run < runs; run += 1) {
-    if (run > 0) await asBuilder(['bash', resolve('scripts/tree/remove.sh'), '--tree', join(lab, 'work')])
+    await sha256File(iso) // into the page cache
+    if (run > 0) await removeTree(join(lab, 'work'))
     ours.push(show('cc-image-installer, ISO to qcow2', await install(lab, ['--iso', iso, '--output', output(run)])))
+    if (typeof mkosi === 'string') continue
+    theirs.push(show(`${mkosi.version}, packages to LUKS root`, await mkosi.build()))
   }
   const best = fastest(ours)
+  const ratio = theirs.length === 0 ? null : best.seconds / fastest(theirs).seconds
+  if (ratio !== null) print(`ratio of the fastest runs: ${ratio.toFixed(2)} (ours / mkosi)`)
+
+  print('\nthe steps of our fastest run:')
   const phases = phasesOf(best.stderr)
   for (const {title, seconds} of phases) if (seconds >= 0.1) print(`  ${formatSeconds(seconds)}  ${title}`)
 
@@ -74,19 +88,6 @@ try {
   }
   print(`  (the qcow2 has ${formatMiB((await stat(qcow2)).size).trim()})`)
 
-  print()
-  const mkosi = await prepareMkosi(cache)
-  const theirs: Measurement[] = []
-  if (typeof mkosi === 'string') {
-    print(`no comparison: ${mkosi}`)
-    process.exitCode = 1
-  } else {
-    for (let run = 0; run < runs; run += 1) {
-      theirs.push(show(`${mkosi.version}, packages to LUKS root`, await mkosi.build()))
-    }
-    print(`ratio of the fastest runs: ${(best.seconds / fastest(theirs).seconds).toFixed(2)} (ours / mkosi)`)
-  }
-
   if (values.json !== undefined) {
     const numbers = ({seconds, peakBytes}: Measurement) => ({seconds, peakBytes})
     const result = {
@@ -94,7 +95,7 @@ try {
       packages,
       ours: {runs: ours.map(numbers), phases},
       mkosi: typeof mkosi === 'string' ? {missing: mkosi} : {version: mkosi.version, runs: theirs.map(numbers)},
-      ratio: theirs.length === 0 ? null : best.seconds / fastest(theirs).seconds,
+      ratio,
       entries: entries.map(({name, ours: mine, reference, beside = 'cp'}) => ({
         name,
         ...numbers(mine),

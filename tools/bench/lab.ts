@@ -30,11 +30,13 @@ export async function makeLab(cache: string): Promise<string> {
   return lab
 }
 
-/** Trees belong to subordinate ids, so removing takes two steps. */
+/** Remove a folder with trees in it, which belong to subordinate ids. */
+export async function removeTree(path: string): Promise<void> {
+  await asBuilder(['bash', join(repository, 'scripts/tree/remove.sh'), '--tree', path])
+}
+
 export async function removeLab(lab: string): Promise<void> {
-  for (const tree of ['work', 'opened']) {
-    await asBuilder(['bash', join(repository, 'scripts/tree/remove.sh'), '--tree', join(lab, tree)])
-  }
+  for (const name of ['work', 'opened']) await removeTree(join(lab, name))
   await run(['rm', '-rf', '--', lab])
 }
 

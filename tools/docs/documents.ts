@@ -87,6 +87,8 @@ export interface GroupedStep {
 const meaning: Record<string, string> = {
   source: 'Where the operating system comes from: an ISO or a package mirror.',
   base: 'What makes a bare system the base image, in this order.',
+  flare: 'What makes a base image the FLARE image.',
+  hardening: 'What makes a FLARE image the hardened one.',
   disk: 'From a tree to a disk and back: seal and open.',
   tree: 'What is done to a tree as a whole.',
 }

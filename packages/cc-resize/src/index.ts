@@ -9,8 +9,8 @@ import {growImage, planGrow, showGrow, type GrowResult} from 'cc-core/resize'
 export default class CcResize extends BaseCommand<typeof CcResize> {
   static override summary = 'Grow the disk of an image, in place and in a moment, however large it is.'
 
-  static override description = `The disk grows, and with it the partition that takes the rest of it; its file system follows when the image
-is booted next. It needs no root and no key, and reads no content. An interrupted run leaves a whole image: run it again.`
+  static override description = `The disk grows, and the partition that takes the rest of it; its file system follows at the next boot.
+It needs no root and no key, and reads no content. An interrupted run leaves a whole image: run it again.`
 
   static override examples = [
     {

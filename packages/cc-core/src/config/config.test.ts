@@ -202,4 +202,11 @@ describe('reference', () => {
       properties: {profile: {default: 'development'}},
     })
   })
+
+  it('is the same when it is read back from a manifest, without the partitions that were taken away', () => {
+    const config = loadConfig(null, ['layout.partitions.cc-out=null', 'os.hostname=x', 'layout.size=3G'])
+    const again = parseConfig(encodeImageConfig(config))
+    expect(Object.keys(again.layout.partitions)).toEqual(Object.keys(config.layout.partitions))
+    expect(again).toEqual(config)
+  })
 })

@@ -27,10 +27,14 @@ export function loadConfig(file: string | null, sets: readonly string[] = [], cw
 /** What of a configuration describes the image itself; a later stage takes it over from the manifest. */
 export type ImageConfig = Pick<Config, 'profile' | 'os' | 'boot' | 'layout'>
 
-/** That part as the plain object that parseConfig reads. It names no path of the host. */
+/** That part as the plain object that parseConfig reads. It names no path of the host: those files are in the image. */
 export function encodeImageConfig(config: Config): Record<string, unknown> {
-  const {profile, os, boot, layout} = encodeConfig(config)
-  return {profile, os, boot, layout}
+  const {profile, os, boot, layout, flare} = encodeConfig(config)
+  const {venv, workspace} = flare ?? {}
+  // A default partition that was taken away must not come back.
+  const gone = Object.keys(defaultPartitions).filter((name) => !(name in layout.partitions))
+  const partitions = {...layout.partitions, ...Object.fromEntries(gone.map((name) => [name, null]))}
+  return {profile, os: {...os, files: []}, boot, layout: {...layout, partitions}, flare: {venv, workspace}}
 }
 
 /** The configuration out of a plain object as a cc.yaml holds it. Host paths in it must be absolute. */
@@ -105,6 +109,9 @@ function absolutePaths(raw: Tree, base: string): Tree {
       sha256sumsSignature: absolute,
       keyring: absolute,
       mirrors: mirror,
+    }),
+    ...change('os', {
+      files: (value) => (isTree(value) && 'from' in value ? {...value, from: absolute(value['from'])} : value),
     }),
     ...change('flare', {wheels: absolute, findLinks: absolute}),
   }

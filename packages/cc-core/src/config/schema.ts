@@ -55,6 +55,16 @@ const tmpfs = z.strictObject({
     .describe('Permissions, octal.'),
 })
 
+const file = z.strictObject({
+  path: guestPath.refine((path) => path !== '/', 'expected a file').describe('Path in the guest.'),
+  from: hostPath.describe('File of the host that is copied.'),
+  mode: z
+    .string()
+    .regex(/^0?[0-7]{3}$/, 'expected an octal mode in quotes like "0600"')
+    .default('0600')
+    .describe('Permissions, octal.'),
+})
+
 const os = z.strictObject({
   hostname: z
     .string()
@@ -74,6 +84,7 @@ const os = z.strictObject({
   user: user.prefault({}).describe('The one ordinary user.'),
   kernel: packageName.nullable().default(null).describe('Kernel package; null = the default of the distribution.'),
   packages: z.array(packageName).default([]).describe('Further packages, `name` or `name=version`.'),
+  files: z.array(file).default([]).describe('Files that are copied into the system, owned by root; a key file, say.'),
   tmpfs: z
     .array(tmpfs)
     .default(['/tmp', '/var/tmp', '/dev/shm'].map((path) => ({path, size: '25%', mode: '1777'})))

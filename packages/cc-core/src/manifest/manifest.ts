@@ -1,6 +1,6 @@
 import {createHash} from 'node:crypto'
 import {createReadStream, existsSync, statSync} from 'node:fs'
-import {readFile, stat} from 'node:fs/promises'
+import {readFile, realpath, stat} from 'node:fs/promises'
 import {basename, dirname, join, resolve} from 'node:path'
 import {pipeline} from 'node:stream/promises'
 
@@ -45,7 +45,7 @@ export async function readImageDirectory(image: string): Promise<ImageDirectory>
     })
   }
   const manifest = parseManifest(text, file)
-  if (statSync(image).isFile() && basename(image) !== `${manifest.name}.qcow2`) {
+  if (statSync(image).isFile() && basename(await realpath(image)) !== `${manifest.name}.qcow2`) {
     throw new CcError('E_IMAGE', `'${image}' is not the image that ${file} describes: that is ${manifest.name}.qcow2`)
   }
   return {path, manifest, file: (name) => join(path, name)}

@@ -21,7 +21,10 @@ h2 { margin: 0 0 1rem; font-size: 1.1rem; }
 section { margin-top: 1.25rem; padding: 1.25rem; background: var(--card); border: 1px solid var(--line); border-radius: .6rem; }
 code { font: .88em/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
 .soft { color: var(--soft); }
-.verdict { margin: 1.25rem 0 0; padding: .7rem 1.25rem; border-radius: .6rem; font-weight: 600; }
+.verdict { margin: 1.25rem 0 0; padding: .7rem 1.25rem; border-radius: .6rem; }
+.verdict p { margin: 0; font-weight: 600; }
+.verdict ul { margin: .35rem 0 0; padding-left: 1.2rem; }
+.verdict a { color: inherit; }
 .status { display: inline-block; padding: 0 .6em; border-radius: 1em; font-size: .82rem; font-weight: 600; }
 .passed { color: var(--pass); background: var(--pass-back); }
 .failed { color: var(--fail); background: var(--fail-back); }
@@ -40,11 +43,12 @@ dd { margin: 0; min-width: 0; }
 table { width: 100%; border-collapse: collapse; }
 th, td { padding: .55rem .75rem; text-align: left; vertical-align: top; border-top: 1px solid var(--line); }
 thead th { border-top: 0; color: var(--soft); font-size: .82rem; font-weight: 600; }
-tbody th { width: 26%; min-width: 13rem; font-weight: 500; }
+tbody th { width: 32%; min-width: 13rem; font-weight: 500; }
 tbody th code { display: block; color: var(--soft); font-weight: 400; }
 td.detail { overflow-wrap: anywhere; }
 td.time { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+tr:target { background: var(--page); }
 td p { margin: .35rem 0 0; }
-@media (max-width: 44rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .6rem; } }
+@media (max-width: 44rem) { .disk { flex-direction: column; } dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .6rem; } }
 @media print { body { background: none; } section { break-inside: avoid-page; } }
 `

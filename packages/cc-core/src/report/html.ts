@@ -1,4 +1,5 @@
 import {formatMs} from '../ui/index.js'
+import {formatBytes} from './bytes.js'
 import {countChecks, type Check} from './check.js'
 import {escapeMarkup as escape} from './escape.js'
 import {htmlStyle} from './html-style.js'
@@ -43,7 +44,13 @@ ${checks.map(row).join('\n')}
 function verdict(checks: readonly Check[]): string {
   const {failed} = countChecks(checks)
   const words = failed === 0 ? 'No check failed' : `${failed} of ${checks.length} checks failed`
-  return `<p class="verdict ${failed === 0 ? 'passed' : 'failed'}">${words}: ${escape(summaryLine(checks))}</p>`
+  const links = checks
+    .filter(({status}) => status === 'failed')
+    .map(({id, title}) => `<li><a href="#${escape(id)}">${escape(title)}</a></li>`)
+  return (
+    `<div class="verdict ${failed === 0 ? 'passed' : 'failed'}"><p>${words}: ${escape(summaryLine(checks))}</p>` +
+    `${links.length === 0 ? '' : `<ul>${links.join('')}</ul>`}</div>`
+  )
 }
 
 function row({id, title, status, detail, fix, ms}: Check): string {
@@ -68,13 +75,11 @@ function disk({disk: picture}: Report): string {
     const share = Math.max(1, Math.round((1000 * size) / picture.bytes))
     return (
       `<li class="${kind}" style="--share:${share}"><strong>${escape(name)}</strong>` +
-      `<span>${escape(mount)}</span><span>${mebibytes(size)}</span><span>${escape(protection)}</span></li>`
+      `<span>${escape(mount)}</span><span>${formatBytes(size)}</span><span>${escape(protection)}</span></li>`
     )
   })
   return (
-    `<section aria-labelledby="disk"><h2 id="disk">Disk, ${mebibytes(picture.bytes)}</h2>` +
+    `<section aria-labelledby="disk"><h2 id="disk">Disk, ${formatBytes(picture.bytes)}</h2>` +
     `<ol class="disk">${items.join('\n')}</ol></section>`
   )
 }
-
-const mebibytes = (bytes: number) => `${(bytes / 1024 ** 2).toLocaleString('en', {maximumFractionDigits: 1})} MiB`

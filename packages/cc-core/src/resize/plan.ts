@@ -36,8 +36,8 @@ export interface GrowPlan {
   warnings: string[]
 }
 
-/** A sparse file of this size is worked on, which more than one file system cannot hold beyond. */
-const largest = 8 * 1024 ** 4
+/** The largest disk whose root file system was seen to follow at the first boot; at 8T it did not. */
+const largest = 4 * 1024 ** 4
 
 /**
  * Plan the growing of an image. Looks at the image, changes nothing.
@@ -117,7 +117,8 @@ async function checkAccess({path}: ImageDirectory, disk: string): Promise<void> 
       await access(file, mode)
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code
-      const what = code === 'ENOENT' ? 'is missing' : code === 'EROFS' ? 'is on a read-only file system' : 'is read-only'
+      const what =
+        code === 'ENOENT' ? 'is missing' : code === 'EROFS' ? 'is on a read-only file system' : 'is read-only'
       throw new CcError('E_IMAGE', `${file} ${what}`, {
         suggestions: [code === 'ENOENT' ? 'build the image again' : 'grow a copy that you may write'],
         reason: error,
@@ -142,5 +143,7 @@ async function checkSpace(folder: string, sizeBytes: number, actual: number): Pr
   const rest = sizeBytes - actual
   if (free >= rest) return []
   const [wants, has] = [rest, free].map((bytes) => `${Math.round(bytes / alignment)}M`)
-  return [`the image may come to take ${wants} more as the guest fills it; the file system of ${folder} has ${has} left`]
+  return [
+    `the image may come to take ${wants} more as the guest fills it; the file system of ${folder} has ${has} left`,
+  ]
 }

@@ -29,7 +29,10 @@ export async function makeVariant(
   const taskContext = {...context, logDir: path('logs'), places: [folder]}
   const output = await openOutput(path(manifest.name))
   await runTasks(await planOpen({image, rootKey, tree}, path('open')), taskContext)
-  await runTasks((await change(tree)).map((step) => stepTask(step)), taskContext)
+  await runTasks(
+    (await change(tree)).map((step) => stepTask(step)),
+    taskContext,
+  )
   const {name, stage, distribution, source, sourceDateEpoch, tool, buildKey} = manifest
   const config = parseConfig(manifest.config)
   const facts = {name, stage, distribution, source, sourceDateEpoch, tool, buildKey}

@@ -1,4 +1,5 @@
 import {createHash} from 'node:crypto'
+import {existsSync} from 'node:fs'
 import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
@@ -190,6 +191,11 @@ async function baseSteps(
       tree,
       folder: Object.values(layout.partitions).flatMap(({mount, from}) => (from === null ? [mount] : [mount, from])),
     }),
+    planStep(
+      'base/48-files',
+      {tree, file: os.files.map(({path, from, mode}) => `${mode}:${path}:${from}`)},
+      {inputs: await Promise.all(os.files.map(({from}) => identityOf(from)))},
+    ),
     planStep('base/50-boot', {tree, guest, module: boot.modules}, {inputs: [await hashFolder(guest)]}),
     planStep('base/60-initramfs', {tree, ...epoch}),
     planStep('base/90-clean', {tree, ...epoch}),
@@ -215,4 +221,10 @@ function otherDistribution(iso: string, found: string, wanted: string): CcError 
   return new CcError('E_CONFIG', `distribution: '${wanted}' is configured, but ${iso} is ${found}`, {
     suggestions: ['set distribution to auto, or give the ISO of that distribution'],
   })
+}
+
+/** The content hash of a file that the configuration names. */
+async function identityOf(file: string): Promise<string> {
+  if (!existsSync(file)) throw new CcError('E_CONFIG', `os.files: there is no file '${file}'`)
+  return sha256File(file)
 }

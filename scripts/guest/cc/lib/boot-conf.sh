@@ -12,7 +12,7 @@ conf_known() {
 	case $1 in
 	*[!a-z0-9.-]*) return 1 ;;
 	version | profile | partitions) return 0 ;;
-	cc-*.mount | cc-*.options | cc-*.encryption | cc-*.integrity | cc-*.content | cc-*.header) return 0 ;;
+	cc-*.mount | cc-*.options | cc-*.encryption | cc-*.integrity | cc-*.header) return 0 ;;
 	cc-*.key | cc-*.key-file | cc-*.plain-allowed | cc-*.grow) return 0 ;;
 	cc-*.overlay-size | cc-*.verity-root-hash | cc-*.verity-salt | cc-*.verity-blocks | cc-*.verify) return 0 ;;
 	esac

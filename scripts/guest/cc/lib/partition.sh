@@ -98,7 +98,7 @@ open_partition() {
 	[ "$(get integrity)" != verity ] || _mapper=$partition-luks
 	DEVICE=$_disk FRESH='' STATE=plain
 	case $(get encryption) in
-	none) ;;
+	none) [ "$(get integrity)" = verity ] || ! is_empty "$_disk" || FRESH=1 ;;
 	luks2)
 		fetch_key "$_key" || fail "$partition: its key source has no key"
 		unlock

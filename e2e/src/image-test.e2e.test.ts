@@ -1,0 +1,74 @@
+import {execFileSync} from 'node:child_process'
+import {readFileSync, writeFileSync} from 'node:fs'
+import {join} from 'node:path'
+
+import {describe, expect, it} from 'vitest'
+
+import {copyImage} from '../lib/boot.js'
+import {buildOf, cc, folder, lab} from '../lib/lab.js'
+
+interface TestJson {
+  checks: {id: string; status: string; detail: string}[]
+  passed: number
+  failed: number
+  skipped: number
+}
+
+/** Run cc-image-test; whatever did not pass is in the message of a failure. */
+async function test(kind: string, image: string, ...words: string[]): Promise<TestJson & {exitCode: number}> {
+  const {exitCode, stdout} = await cc('cc-image-test', [kind, '--image', image, '--json', ...words])
+  return {...(JSON.parse(stdout) as TestJson), exitCode}
+}
+
+const bad = ({checks}: TestJson) => checks.filter(({status}) => status !== 'passed')
+
+describe('cc-image-test base', () => {
+  it('passes the image of debian-12, with a report for people', async () => {
+    const html = join(folder('report'), 'report.html')
+    const result = await test('base', lab().image, '--html', html)
+    expect(bad(result)).toEqual([])
+    expect(result.exitCode).toBe(0)
+    expect(result.passed).toBeGreaterThan(30)
+    expect(readFileSync(html, 'utf8')).toContain('cc-root')
+  })
+
+  it('passes an image of debian-13 with a configuration of its own', async () => {
+    const work = folder('trixie')
+    const sets = ['os.hostname=site-1', 'os.timezone=Europe/Berlin', 'os.locale=de_DE.UTF-8']
+    sets.push(
+      'layout.partitions.cc-app.size=64M',
+      'layout.partitions.cc-more={mount: /mnt/more, size: 32M}',
+      'layout.size=2G',
+    )
+    const {image} = buildOf(
+      await cc('cc-image-installer', [
+        ...['--iso', lab().iso['debian-13'], '--output', work, '--json'],
+        ...sets.flatMap((set) => ['--set', set]),
+      ]),
+    )
+    const result = await test('base', image)
+    expect(bad(result)).toEqual([])
+  })
+
+  it('fails an image that was altered, naming what', async () => {
+    const image = copyImage('altered-for-test')
+    writeFileSync(join(image, 'cmdline'), 'console=ttyS0 init=/bin/sh\n')
+    execFileSync('qemu-io', [
+      '-f',
+      'qcow2',
+      '-c',
+      'write -P 1 0 512',
+      join(image, 'confidential_computing_image.qcow2'),
+    ])
+    const result = await test('base', image)
+    expect(result.exitCode).toBe(7)
+    expect(bad(result).map(({id}) => id)).toEqual(expect.arrayContaining(['sha256', 'cmdline']))
+  })
+})
+
+describe('cc-image-test host', () => {
+  it('finds what building here needs', async () => {
+    const {exitCode, stdout} = await cc('cc-image-test', ['host', '--json'])
+    expect(exitCode, stdout).toBe(0)
+  })
+})

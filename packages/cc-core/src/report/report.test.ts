@@ -1,0 +1,200 @@
+import {describe, expect, it} from 'vitest'
+
+import {CcError} from '../errors/index.js'
+import {RecordingReporter} from '../ui/index.js'
+import {
+  assertChecks,
+  failed,
+  formatBytes,
+  passed,
+  reportHtml,
+  reportJson,
+  reportJunit,
+  reportTable,
+  runChecks,
+  skipped,
+  verdictOf,
+  type Check,
+  type CheckTask,
+  type Report,
+} from './index.js'
+
+const task = (id: string, run: CheckTask['run']): CheckTask => ({id, title: `Title of ${id}`, run})
+const evil = `\u0008</td><script>alert(1)</script>"'&\u0000\u001b[31m\ud800`
+const checks: Check[] = [
+  {id: 'good', title: 'Good', status: 'passed', detail: 'found', ms: 1234},
+  {id: 'bad', title: 'Bad', status: 'failed', detail: `it is ${evil}`, fix: 'sudo mend', ms: 5},
+  {id: 'left', title: 'Left out', status: 'skipped', detail: 'no key', ms: 0},
+]
+const report: Report = {
+  ...{title: 'cc-image-test base', subject: evil, started: '2026-11-24T03:21:23.456Z', ms: 70_000, checks},
+  facts: [{label: evil, value: evil}],
+  disk: {
+    bytes: 100 * 1024 ** 2,
+    partitions: [
+      {name: evil, start: 0, size: 99 * 1024 ** 2, mount: evil, protection: evil, kind: 'encrypted'},
+      {name: 'cc-ro', start: 0, size: 1000, mount: '/ro', protection: 'dm-verity', kind: 'verified'},
+    ],
+  },
+}
+
+describe('runChecks', () => {
+  it('runs all, reports each, and counts what throws as failed', async () => {
+    const reporter = new RecordingReporter()
+    const result = await runChecks(
+      [
+        task('a', () => passed('fine')),
+        task('b', () => failed('broken', 'mend')),
+        task('c', async () => skipped('no reason to')),
+        task('d', () => {
+          throw new CcError('E_IMAGE', 'damaged', {suggestions: ['build it again']})
+        }),
+        task('e', (onLine) => {
+          onLine('working')
+          throw new TypeError('x is undefined')
+        }),
+      ],
+      {title: 'Checks', reporter},
+    )
+    expect(result).toMatchObject([
+      {id: 'a', title: 'Title of a', status: 'passed', detail: 'fine'},
+      {id: 'b', status: 'failed', detail: 'broken', fix: 'mend'},
+      {id: 'c', status: 'skipped', detail: 'no reason to'},
+      {id: 'd', status: 'failed', detail: 'E_IMAGE: damaged', fix: 'build it again'},
+      {id: 'e', status: 'failed', detail: 'E_BUG: TypeError: x is undefined'},
+    ])
+    expect(reporter.steps('step-start')).toEqual(['a', 'b', 'c', 'd', 'e'])
+    expect(reporter.steps('step-done')).toEqual(['a'])
+    expect(reporter.steps('step-failed')).toEqual(['b', 'd', 'e'])
+    expect(reporter.events).toContainEqual({type: 'step-skipped', step: 'c', reason: 'no reason to'})
+    expect(reporter.events).toContainEqual({type: 'step-line', step: 'e', line: 'working'})
+  })
+
+  it('ends at an interruption, before and in a check', async () => {
+    const reporter = new RecordingReporter()
+    const abort = new AbortController()
+    const stop = () => {
+      abort.abort()
+      return passed('')
+    }
+    const later = task('later', () => passed(''))
+    const options = {title: '', reporter, signal: abort.signal}
+    await expect(runChecks([task('stop', stop), later], options)).rejects.toMatchObject({code: 'E_INTERRUPTED'})
+    const interrupted = task('in', () => {
+      throw new CcError('E_INTERRUPTED', 'interrupted')
+    })
+    await expect(runChecks([interrupted, later], {title: '', reporter})).rejects.toMatchObject({exitCode: 130})
+    expect(reporter.steps('step-start')).toEqual(['stop', 'in'])
+  })
+
+  it('names every problem', () => {
+    expect(verdictOf([], 'all good')).toEqual(passed('all good'))
+    expect(verdictOf(['one', 'two'], 'all good')).toEqual(failed('one; two'))
+  })
+})
+
+describe('assertChecks', () => {
+  it('exits 7 when one failed, and 0 when one was skipped', () => {
+    expect(() => {
+      assertChecks(checks)
+    }).toThrow(expect.objectContaining({code: 'E_CHECK', exitCode: 7, message: '1 of 3 checks failed: bad'}) as Error)
+    expect(() => {
+      assertChecks(checks.filter(({id}) => id !== 'bad'))
+    }).not.toThrow()
+  })
+})
+
+describe('reportTable', () => {
+  it('has a line for each check, the fix below it, and the count', () => {
+    const text = reportTable({...report, checks: checks.map((check) => ({...check, detail: 'found'}))})
+    expect(text.split('\n')).toEqual([
+      'pass  Good      1.2 s  found',
+      'FAIL  Bad       0.0 s  found',
+      '                       fix: sudo mend',
+      'skip  Left out  0.0 s  found',
+      '',
+      '1 passed, 1 failed, 1 skipped',
+    ])
+  })
+
+  it('keeps a detail in its column, and on its lines', () => {
+    const long = {...report, checks: [{...checks[0], detail: 'a\nb '.repeat(20).trim()} as Check]}
+    const lines = reportTable(long, 50).split('\n').slice(0, -2)
+    expect(lines.length).toBeGreaterThan(1)
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(50)
+    expect(lines[1]).toMatch(/^ {19}[ab]/)
+  })
+
+  it('moves no cursor', () => {
+    // eslint-disable-next-line no-control-regex
+    expect(reportTable(report)).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f]/)
+  })
+})
+
+describe('reportJson', () => {
+  it('has the form that others script against', () => {
+    expect(reportJson(report)).toMatchObject({
+      checks: [{id: 'good', title: 'Good', status: 'passed', detail: 'found', ms: 1234}, {fix: 'sudo mend'}, {}],
+      ...{passed: 1, failed: 1, skipped: 1, ms: 70_000, started: report.started},
+    })
+  })
+})
+
+describe('reportJunit', () => {
+  it('counts, times and escapes', () => {
+    const xml = reportJunit(report)
+    expect(xml).toContain('tests="3" failures="1" errors="0" skipped="1" time="70.000"')
+    expect(xml).toContain('name="good: Good" time="1.234"><system-out>found</system-out>')
+    expect(xml).toContain('<skipped message="no key"/>')
+    expect(xml).toContain(
+      '<failure message="it is \ufffd&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;',
+    )
+    expect(xml).toContain('fix: sudo mend')
+    isPlain(xml)
+  })
+})
+
+describe('reportHtml', () => {
+  const html = reportHtml(report)
+
+  it('escapes everything it shows', () => {
+    expect(html).not.toContain('<script')
+    expect(html.match(/&lt;script&gt;/g)?.length).toBeGreaterThanOrEqual(7)
+    isPlain(html)
+  })
+
+  it('loads nothing', () => {
+    expect(html).toContain(`content="default-src 'none'; style-src 'unsafe-inline'"`)
+    expect(html).not.toMatch(/\b(src|srcset|action|ping)=|url\(|@import|href="(?!#)/)
+  })
+
+  it('shows each check, says the result in words, and leads to what failed', () => {
+    for (const {id, status} of checks) {
+      expect(html).toContain(`<tr id="${id}"><td><span class="status ${status}">${status}</span>`)
+    }
+    expect(html).toContain('1 of 3 checks failed: 1 passed, 1 failed, 1 skipped')
+    expect(html).toContain('<a href="#bad">Bad</a>')
+    expect(html).toContain('Fix: <code>sudo mend</code>')
+    expect(html).toContain('2026-11-24 03:21:23 UTC')
+  })
+
+  it('draws the partitions by their size, the smallest still there', () => {
+    expect([...html.matchAll(/--share:(\d+)/g)].map(([, share]) => share)).toEqual(['990', '1'])
+    expect(html).toContain('<span>1,000 bytes</span><span>dm-verity</span>')
+  })
+
+  it('calls it good only when nothing failed', () => {
+    const good = reportHtml({...report, checks: checks.filter(({id}) => id !== 'bad')})
+    expect(good).toContain('No check failed: 1 passed, 0 failed, 1 skipped')
+    expect(good).toContain('class="verdict passed"')
+  })
+})
+
+it('writes sizes for people', () => {
+  expect([142, 1048576, 930086912].map(formatBytes)).toEqual(['142 bytes', '1 MiB', '887 MiB'])
+})
+
+function isPlain(markup: string): void {
+  // eslint-disable-next-line no-control-regex
+  expect(markup).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f]|\p{Surrogate}/u)
+}

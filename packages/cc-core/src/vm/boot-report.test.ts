@@ -1,0 +1,34 @@
+import {describe, expect, it} from 'vitest'
+
+import {isBootReport, parseBootReport} from './index.js'
+
+const line =
+  'CC-BOOT {"version":1,"profile":"development","kernel":"6.1.0","hostname":"cc","locale":"en_US.UTF-8",' +
+  '"timezone":"UTC","seconds":36.01,"swap":false,"partitions":[{"name":"cc-root","state":"encrypted","mount":"/",' +
+  '"integrity":"none","bytes":501710848}],"tmpfs":["/tmp"],"failedUnits":[]}'
+
+describe('parseBootReport', () => {
+  it('reads what the guest prints, and passes over what a later version adds', () => {
+    expect(isBootReport(line)).toBe(true)
+    expect(parseBootReport(line)).toMatchObject({hostname: 'cc', partitions: [{name: 'cc-root', state: 'encrypted'}]})
+    expect(parseBootReport(line.replace('"swap"', '"more":1,"swap"'))).toMatchObject({swap: false})
+  })
+
+  it.each([
+    ['cut off', line.slice(0, 90), 'is not JSON'],
+    ['of another version', line.replace(':1,', ':2,'), "no valid 'version'"],
+    ['with a state that there is not', line.replace('"encrypted"', '"open"'), "no valid 'partitions.0.state'"],
+    ['with a negative size', line.replace('501710848', '-1'), "no valid 'partitions.0.bytes'"],
+    ['without swap', line.replace('"swap":false,', ''), "no valid 'swap'"],
+  ])('refuses one that is %s', (_, wrong, message) => {
+    expect(() => parseBootReport(wrong)).toThrow(message)
+  })
+
+  it('shows only the beginning of a huge line', () => {
+    expect(() => parseBootReport(`CC-BOOT {${'x'.repeat(60_000)}`)).toThrow(/^.{0,300}$/s)
+  })
+
+  it.each(['', 'cc-boot {}', ' CC-BOOT {', 'CC-BOOT'])('does not take %j for one', (text) => {
+    expect(isBootReport(text)).toBe(false)
+  })
+})

@@ -1,0 +1,54 @@
+import {z} from 'zod'
+
+import {CcError} from '../errors/index.js'
+
+const marker = 'CC-BOOT '
+
+const partition = z.object({
+  name: z.string(),
+  state: z.enum(['encrypted', 'plain', 'locked']),
+  mount: z.string(),
+  integrity: z.string(),
+  /** Size of the file system; 0 where there is none. */
+  bytes: z.int().nonnegative(),
+})
+
+/** What scripts/guest/cc/boot-check says on the console when everything is open. It may say more in a later version. */
+const bootReport = z.object({
+  version: z.literal(1),
+  profile: z.string(),
+  kernel: z.string(),
+  hostname: z.string(),
+  locale: z.string(),
+  timezone: z.string(),
+  /** Since the kernel started. */
+  seconds: z.number(),
+  swap: z.boolean(),
+  partitions: z.array(partition),
+  tmpfs: z.array(z.string()),
+  failedUnits: z.array(z.string()),
+})
+
+export type BootReport = z.output<typeof bootReport>
+
+/** Whether a line of the console is a boot report. */
+export const isBootReport = (line: string): boolean => line.startsWith(`${marker}{`)
+
+/**
+ * Read the boot report of a guest.
+ * @throws E_IMAGE where the line is none, naming what is wrong with it
+ */
+export function parseBootReport(line: string): BootReport {
+  const wrong = (what: string) =>
+    new CcError('E_IMAGE', `the boot report of the guest ${what}: '${line.slice(0, 200)}'`)
+  let json: unknown
+  try {
+    json = JSON.parse(line.slice(marker.length))
+  } catch {
+    throw wrong('is not JSON')
+  }
+  const result = bootReport.safeParse(json)
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  throw wrong(`has no valid '${issue?.path.join('.') ?? ''}' (${issue?.message ?? ''})`)
+}

@@ -1,0 +1,69 @@
+import {resolve} from 'node:path'
+
+import {Flags, type Command} from '@oclif/core'
+import {configFlags, configOf, type FlagsOf} from 'cc-core/command'
+import {encodeConfig, printConfig, type Config} from 'cc-core/config'
+
+import {CheckCommand} from './check-command.js'
+import {expectedConfig, showImageTest, testImage, type ImageSuite} from './services/test-image.js'
+
+/** The base of the commands that test an image. */
+export abstract class ImageCommand<T extends typeof Command> extends CheckCommand<T> {
+  static override baseFlags = {
+    ...CheckCommand.baseFlags,
+    ...configFlags,
+    image: Flags.string({
+      summary: 'The image directory, or the qcow2 in it.',
+      helpValue: 'DIR',
+      default: './build/confidential_computing_image',
+    }),
+    'work-dir': Flags.string({
+      summary: 'Directory for console logs and scratch files; .work/test beside the image by default.',
+      helpValue: 'DIR',
+    }),
+    accelerator: Flags.option({
+      summary: 'How the machine runs; auto takes KVM where a short boot shows that it works.',
+      options: ['auto', 'kvm', 'tcg'] as const,
+      default: 'auto',
+    })(),
+    'boot-timeout': Flags.integer({
+      summary: 'Seconds that one boot may take.',
+      helpValue: 'SECONDS',
+      min: 1,
+      default: 600,
+    }),
+    memory: Flags.integer({summary: 'Memory of the machine in MiB.', helpValue: 'MIB', min: 256, default: 1024}),
+    'dry-run': Flags.boolean({summary: 'List the checks and the command of the boot, and run none.'}),
+  }
+
+  declare protected flags: FlagsOf<typeof ImageCommand> & FlagsOf<T>
+
+  /** Runs a suite on the image of --image, or shows it; the return value is what --json prints. */
+  protected async test(suite: ImageSuite): Promise<object> {
+    const {flags} = this
+    const image = resolve(flags.image)
+    const configured = flags.config !== undefined || flags.set !== undefined
+    const config = configured ? configOf(flags) : null
+    if (flags['print-config']) return this.#printConfig(await expectedConfig({image, config}))
+    const options = {
+      ...{image, config},
+      workDir: flags['work-dir'] === undefined ? null : resolve(flags['work-dir']),
+      accelerator: flags.accelerator === 'auto' ? null : flags.accelerator,
+      timeoutMs: flags['boot-timeout'] * 1000,
+      memoryMiB: flags.memory,
+      lingerMs: 3000,
+    }
+    if (flags['dry-run']) {
+      const lines = await showImageTest(suite, options)
+      for (const line of lines) this.log(line)
+      return {commands: lines}
+    }
+    const {report, logDir} = await testImage(suite, options, {reporter: this.reporter, signal: this.signal})
+    return this.show(report, [`read the consoles in ${logDir}`])
+  }
+
+  #printConfig(config: Config): object {
+    this.log(printConfig(config).trimEnd())
+    return encodeConfig(config)
+  }
+}

@@ -1,0 +1,113 @@
+import {randomBytes} from 'node:crypto'
+import {writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import {bootAndWatch, chooseAccelerator, isBootReport, qemuCommand} from 'cc-core/vm'
+import type {Accelerator, AcceleratorChoice, BootResult, VmOptions} from 'cc-core/vm'
+
+import type {ImageUnderTest} from './under-test.js'
+
+export interface BootSettings {
+  /** null: what works on this host. */
+  accelerator: Accelerator | null
+  timeoutMs: number
+  memoryMiB: number
+  /** How long the console is watched after the report: a shell that is offered comes then. */
+  lingerMs: number
+  /** Folder for the console logs. */
+  logDir: string
+}
+
+/** The boots of one image: with its key, and then with another. They run beside the checks of the files. */
+export interface Boots {
+  /** Null: this host cannot hand the key over, so nothing is booted; the reason. */
+  impossible: string | null
+  withKey: (onLine?: (line: string) => void) => Promise<BootResult>
+  withWrongKey: (onLine?: (line: string) => void) => Promise<BootResult>
+  accelerator: () => Promise<AcceleratorChoice>
+  /** Wait until no machine runs any more. */
+  settled: () => Promise<void>
+}
+
+/** The machine in which an image is tried: it writes to no disk, and has no network. */
+export function testMachine(
+  {image, disk}: Pick<ImageUnderTest, 'image' | 'disk'>,
+  rootKey: string,
+  {accelerator, memoryMiB}: {accelerator: Accelerator; memoryMiB: number},
+): Omit<VmOptions, 'console'> {
+  return {
+    ...{accelerator, memoryMiB, cpus: 2},
+    kernel: image.file('vmlinuz'),
+    initrd: image.file('initrd.img'),
+    cmdline: image.manifest.cmdline,
+    disks: [{file: disk, serial: 'cc-disk', mode: 'snapshot'}],
+    keys: {'cc-root': rootKey},
+  }
+}
+
+/** The command of a boot as a person can run it. */
+export function showBoot(subject: Pick<ImageUnderTest, 'image' | 'disk'>, memoryMiB: number): string[] {
+  const key = subject.image.file('keys/root.key')
+  return qemuCommand({...testMachine(subject, key, {accelerator: 'tcg', memoryMiB}), console: 'stdout'})
+}
+
+/** Why an image cannot be booted here, or null. */
+export function whyNoBoot({image}: Pick<ImageUnderTest, 'image'>): string | null {
+  const source = image.manifest.partitions.find(({name}) => name === 'cc-root')?.key
+  return source === 'development'
+    ? null
+    : `the key source of cc-root is '${source ?? 'none'}', which this test cannot serve`
+}
+
+/** Starts the first boot at once, and the second when the first has ended. */
+export function startBoots(subject: ImageUnderTest, settings: BootSettings): Boots {
+  const {signal, scratch, image} = subject
+  const impossible = whyNoBoot(subject)
+  const accelerator = settings.accelerator === null ? probed() : Promise.resolve(asked(settings.accelerator))
+  const listeners: Record<string, (line: string) => void> = {}
+
+  async function probed(): Promise<AcceleratorChoice> {
+    return chooseAccelerator({kernel: image.file('vmlinuz'), signal})
+  }
+  async function boot(name: string, rootKey: string, until?: (line: string) => boolean): Promise<BootResult> {
+    const choice = await accelerator
+    return bootAndWatch({
+      vm: testMachine(subject, rootKey, {...settings, accelerator: choice.accelerator}),
+      ...(until && {until}),
+      ...{timeoutMs: settings.timeoutMs, lingerMs: settings.lingerMs, signal},
+      logFile: join(settings.logDir, `${name}.log`),
+      onLine: (line) => listeners[name]?.(line),
+    })
+  }
+  async function wrong(): Promise<BootResult> {
+    const key = join(scratch, 'wrong.key')
+    await writeFile(key, randomBytes(32), {mode: 0o600})
+    return boot('wrong-key', key)
+  }
+
+  const first = impossible === null ? boot('boot', image.file('keys/root.key'), isBootReport) : nothing()
+  const second = impossible === null ? first.then(wrong, wrong) : nothing()
+  const listen = (name: string, result: Promise<BootResult>) => (onLine?: (line: string) => void) => {
+    if (onLine !== undefined) listeners[name] = onLine
+    return result
+  }
+  const settled = Promise.allSettled([accelerator, first, second])
+  return {
+    impossible,
+    withKey: listen('boot', first),
+    withWrongKey: listen('wrong-key', second),
+    accelerator: () => accelerator,
+    settled: async () => {
+      await settled
+    },
+  }
+}
+
+const asked = (accelerator: Accelerator): AcceleratorChoice => ({accelerator, reason: 'as asked for'})
+
+/** There is no boot to wait for; whoever asks has not looked at `impossible`. */
+function nothing(): Promise<BootResult> {
+  const refused = Promise.reject(new Error('this image is not booted'))
+  refused.catch(() => undefined)
+  return refused
+}

@@ -1,0 +1,118 @@
+import {existsSync, mkdtempSync, statSync} from 'node:fs'
+import {dirname, join} from 'node:path'
+
+import {parseConfig, type Config} from 'cc-core/config'
+import {CcError} from 'cc-core/errors'
+import {formatCommand} from 'cc-core/exec'
+import {mkdirp, remove} from 'cc-core/fs'
+import {readImageDirectory, type ImageDirectory} from 'cc-core/manifest'
+import {failed, runChecks, type Check, type CheckTask, type Report} from 'cc-core/report'
+import type {Reporter} from 'cc-core/ui'
+
+import {showBoot, startBoots, whyNoBoot, type BootSettings, type Boots} from '../image/boots.js'
+import {imageFacts, pictureOf} from '../image/facts.js'
+import {underTest, type ImageUnderTest} from '../image/under-test.js'
+
+/** One kind of image, as its checks. */
+export interface ImageSuite {
+  /** For example "cc-image-test base". */
+  title: string
+  checks: (subject: ImageUnderTest, boots: Boots) => CheckTask[]
+}
+
+/** What is compared: an image with a configuration. */
+interface Compared {
+  /** The image directory, or the qcow2 in it. */
+  image: string
+  /** null = what its manifest says. */
+  config: Config | null
+}
+
+export interface ImageTestOptions extends Compared, Omit<BootSettings, 'logDir'> {
+  /** Absolute path: console logs are kept there, all else only while the test runs. null = .work/test beside the image. */
+  workDir: string | null
+}
+
+/**
+ * Test an image.
+ * @returns the report, and the folder of the console logs
+ * @throws E_IMAGE where there is none, E_INTERRUPTED
+ */
+export async function testImage(
+  suite: ImageSuite,
+  options: ImageTestOptions,
+  {reporter, signal}: {reporter: Reporter; signal: AbortSignal},
+): Promise<{report: Report; logDir: string}> {
+  const started = new Date()
+  const workDir = options.workDir ?? join(folderOf(options.image), '../.work/test')
+  const logDir = join(workDir, 'logs')
+  const finish = (
+    checks: readonly Check[],
+    about: Pick<Report, 'facts' | 'disk'>,
+  ): {report: Report; logDir: string} => {
+    const ms = Date.now() - started.getTime()
+    const {title} = suite
+    return {report: {...{title, subject: options.image, started: started.toISOString(), ms, checks}, ...about}, logDir}
+  }
+  const opened = await openImage(options)
+  if (opened instanceof CcError) {
+    const manifest: CheckTask = {id: 'manifest', title: 'The manifest is valid', run: () => failed(opened.message)}
+    return finish(await runChecks([manifest], {title: suite.title, reporter, signal}), {facts: []})
+  }
+
+  const {image, config} = opened
+  mkdirp(workDir)
+  const scratch = mkdtempSync(join(workDir, 'scratch-'))
+  // Whatever goes wrong, no machine outlives this.
+  const stop = new AbortController()
+  const subject = underTest(image, config, {scratch, signal: AbortSignal.any([signal, stop.signal])})
+  const boots = startBoots(subject, {...options, logDir})
+  try {
+    const checks = await runChecks(suite.checks(subject, boots), {
+      title: `${suite.title} ${image.path}`,
+      reporter,
+      signal,
+    })
+    return finish(checks, {facts: await imageFacts(subject, boots), disk: pictureOf(image.manifest)})
+  } finally {
+    stop.abort()
+    await boots.settled()
+    remove(scratch)
+  }
+}
+
+/** The plan for people: what would be looked at, and the command of the boot. */
+export async function showImageTest(suite: ImageSuite, options: ImageTestOptions): Promise<string[]> {
+  const opened = await openImage(options)
+  if (opened instanceof CcError) throw opened
+  const {signal} = new AbortController()
+  const subject = underTest(opened.image, opened.config, {scratch: '', signal})
+  const impossible = whyNoBoot(subject)
+  const boots = {impossible} as Boots // Listing the checks starts none of them.
+  return [
+    ...suite.checks(subject, boots).map(({id, title}) => `# ${id}: ${title}`),
+    impossible === null ? formatCommand(showBoot(subject, options.memoryMiB)) : `# no boot: ${impossible}`,
+  ]
+}
+
+/** The configuration that an image is compared with. */
+export async function expectedConfig(options: Compared): Promise<Config> {
+  const opened = await openImage(options)
+  if (opened instanceof CcError) throw opened
+  return opened.config
+}
+
+const folderOf = (image: string) =>
+  statSync(image, {throwIfNoEntry: false})?.isFile() === true ? dirname(image) : image
+
+/** An image whose manifest cannot be used is a finding; where there is no image at all, the command line is wrong. */
+async function openImage({image, config}: Compared): Promise<{image: ImageDirectory; config: Config} | CcError> {
+  try {
+    const opened = await readImageDirectory(image)
+    return {image: opened, config: config ?? parseConfig(opened.manifest.config)}
+  } catch (error) {
+    if (!CcError.is(error) || !['E_IMAGE', 'E_CONFIG'].includes(error.code)) throw error
+    if (!existsSync(join(folderOf(image), 'manifest.json'))) throw error
+    return error
+  }
+}
