@@ -9,8 +9,10 @@ import {CcError} from '../errors/index.js'
 import {
   configJsonSchema,
   configReference,
+  encodeImageConfig,
   formatSize,
   loadConfig,
+  parseConfig,
   parseSize,
   printConfig,
   referenceRows,
