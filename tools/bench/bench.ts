@@ -11,6 +11,7 @@ import {sha256File} from 'cc-core/manifest'
 
 import {asBuilder, install, makeLab, open, packages, prepareMkosi, removeLab, removeTree, standinIso} from './lab.js'
 import type {Measurement} from './measure.js'
+import {measureFlare, measureResize} from './stages.js'
 import {comparison, fastest, formatMiB, formatSeconds, phasesOf, type Entry} from './report.js'
 
 const {values} = parseArgs({
@@ -88,6 +89,16 @@ try {
   }
   print(`  (the qcow2 has ${formatMiB((await stat(qcow2)).size).trim()})`)
 
+  print()
+  const flare = await measureFlare(lab, iso)
+  show(`nvflare-cc-builder on a base of ${formatMiB(flare.content).trim()}`, flare.whole)
+  print(`  pip ${formatSeconds(flare.pip).trim()}, everything else ${formatSeconds(flare.rest).trim()}`)
+  const large = await stat(join(lab, 'flare/nvflare_cc_image/nvflare_cc_image.qcow2'))
+  print(`  a disk of 40 GiB takes ${formatMiB(large.blocks * 512).trim()}`)
+  print('\ngrow an image to 40 GiB:')
+  const resize = process.getuid?.() === 0 ? await measureResize(cache, last) : 'virt-resize needs root for its chroot'
+  print(resize.trimEnd())
+
   if (values.json !== undefined) {
     const numbers = ({seconds, peakBytes}: Measurement) => ({seconds, peakBytes})
     const result = {
@@ -101,6 +112,8 @@ try {
         ...numbers(mine),
         reference: {name: beside, seconds: reference.seconds},
       })),
+      flare: {...numbers(flare.whole), pip: flare.pip, rest: flare.rest, content: flare.content},
+      resize,
     }
     await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`)
   }

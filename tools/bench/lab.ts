@@ -8,7 +8,8 @@ import {findProgram, run} from 'cc-core/exec'
 import {asUser, makeUser, testUser} from '../../e2e/lib/user.js'
 import {measure, type Measurement} from './measure.js'
 
-const repository = resolve(import.meta.dirname, '../..')
+/** The checkout. */
+export const repository = resolve(import.meta.dirname, '../..')
 const isRoot = process.getuid?.() === 0
 const here = (name: string) => join(import.meta.dirname, name)
 

@@ -1,0 +1,56 @@
+import {randomBytes} from 'node:crypto'
+import {open} from 'node:fs/promises'
+import {join, resolve} from 'node:path'
+
+import {run} from 'cc-core/exec'
+import {readImageDirectory} from 'cc-core/manifest'
+
+import {asBuilder, install, repository} from './lab.js'
+import type {Measurement} from './measure.js'
+import {phasesOf} from './report.js'
+
+const gibibyte = 1024 ** 3
+
+/** The FLARE stage on a base image of 1 GiB of content. */
+export interface FlareMeasurement {
+  whole: Measurement
+  /** Seconds of pip, of everything else, and bytes of content in the base image. */
+  pip: number
+  rest: number
+  content: number
+}
+
+/** A base image that a file fills up to 1 GiB, and NVIDIA FLARE on top of it. The first run fills pip's cache. */
+export async function measureFlare(lab: string, iso: string): Promise<FlareMeasurement> {
+  const output = join(lab, 'flare')
+  const filler = join(lab, 'filler')
+  await fill(filler, 620 * 1024 * 1024)
+  const files = `os.files=[{path: /opt/filler, from: ${filler}, mode: '0644'}]`
+  await install(lab, ['--iso', iso, '--output', output, '--set', files])
+  const {manifest} = await readImageDirectory(join(output, 'confidential_computing_image'))
+  const content = manifest.partitions.find(({name}) => name === 'cc-root')?.content?.bytes ?? 0
+  const builder = join(repository, 'packages/cc-flare-builder/bin/run.js')
+  const flare = (work: string, ...words: string[]) =>
+    asBuilder([process.execPath, builder, '--output', output, '--work-dir', join(lab, work), '--size', '40G', ...words])
+  const whole = await flare('work')
+  const pip = phasesOf(whole.stderr).find(({title}) => title.startsWith('Install NVIDIA FLARE'))?.seconds ?? 0
+  return {whole, pip, rest: whole.seconds - pip, content}
+}
+
+async function fill(path: string, bytes: number): Promise<void> {
+  const file = await open(path, 'w', 0o644)
+  const piece = 4 * 1024 * 1024
+  for (let written = 0; written < bytes; written += piece) await file.write(randomBytes(piece))
+  await file.close()
+}
+
+/** cc-resize beside virt-resize, as tools/bench/resize.sh prints it. */
+export async function measureResize(cache: string, image: string): Promise<string> {
+  const script = join(import.meta.dirname, 'resize.sh')
+  const {manifest} = await readImageDirectory(image)
+  const words = ['--chroot', join(cache, 'virt-resize-chroot'), '--size', String(40 * gibibyte)]
+  const partition = String(manifest.partitions.length)
+  const argv = ['bash', script, '--image', resolve(image), ...words, '--partition', partition]
+  const {stdout} = await run(argv, {collect: true, logFile: join(cache, 'resize.log'), timeoutMs: 900_000})
+  return stdout
+}
