@@ -6,7 +6,7 @@ import {beforeAll, describe, expect, it} from 'vitest'
 
 import {manifestSchema, type Manifest} from 'cc-core/manifest'
 
-import {cc, folder, lab, runAsUser, buildOf} from '../lib/lab.js'
+import {buildOf, cc, errorOf, folder, lab, runAsUser} from '../lib/lab.js'
 
 const manifestOf = (image: string): Manifest =>
   manifestSchema.parse(JSON.parse(readFileSync(join(image, 'manifest.json'), 'utf8')))
