@@ -16,6 +16,12 @@ export function mkdirp(directory: string): void {
   check(shell.mkdir('-p', directory))
 }
 
+/** Creates a directory that only its owner may enter: for what is secret before it is encrypted. */
+export function mkdirPrivate(directory: string): void {
+  mkdirp(directory)
+  check(shell.chmod('700', directory))
+}
+
 /** Copies a file or a directory with all in it; symlinks stay symlinks. The target must not exist or be a directory. */
 export function copy(source: string, target: string): void {
   check(shell.cp('-R', source, target))

@@ -3,7 +3,7 @@ import {join} from 'node:path'
 import {CcError} from '../errors/index.js'
 import type {ImageDirectory} from '../manifest/index.js'
 import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
-import {mkdirp, remove} from '../fs/index.js'
+import {mkdirPrivate, remove} from '../fs/index.js'
 import {verifyContent, verifyFiles} from './verify.js'
 
 /** Which image to open, and where its content goes. */
@@ -34,7 +34,7 @@ export async function planOpen({image, rootKey, tree}: OpenRequest, work: string
     writeTask('open/start', `compare the files of ${image.path} with its manifest, and empty ${work}`, async () => {
       await verifyFiles(image)
       remove(work)
-      mkdirp(work)
+      mkdirPrivate(work)
     }),
     stepTask(
       await planStep('disk/unpack-initrd', {

@@ -5,7 +5,7 @@ import {join} from 'node:path'
 
 import {bootConf, headerPlace, kernelCommandLine, type VerityParameters} from '../boot/index.js'
 import {encodeImageConfig, type Config, type Partition} from '../config/index.js'
-import {atomicWrite, mkdirp, remove} from '../fs/index.js'
+import {atomicWrite, mkdirPrivate, remove} from '../fs/index.js'
 import {computeLayout, uuidFromSeed, type DiskLayout} from '../layout/index.js'
 import {describeFile, type Manifest, type ManifestPartition} from '../manifest/index.js'
 import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
@@ -63,7 +63,7 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
   const tasks: Task[] = [
     writeTask('seal/start', `make ${keys}`, async () => {
       remove(work)
-      mkdirp(work)
+      mkdirPrivate(work)
       await mkdir(keys, {mode: 0o700})
       for (const {name: partition} of filled.filter(isEncrypted))
         await makeKey(keyFile(keys, partition), request.rootKey)

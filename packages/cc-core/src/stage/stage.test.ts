@@ -1,5 +1,5 @@
 import {execFileSync} from 'node:child_process'
-import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
+import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 
@@ -51,6 +51,11 @@ describe('a tree', () => {
     const again = await build(await plan('a', 'b'))
     expect(again.steps('step-done')).toEqual([])
     expect(again.steps('step-cached')).toEqual(['origin', 'a', 'b'])
+  })
+
+  it('keeps its copies where nobody else may look: they hold files that are secret in the tree', async () => {
+    await build(await plan('a'))
+    expect(statSync(folders.checkpoints).mode & 0o777).toBe(0o700)
   })
 
   it('goes on where a change begins, from the tree as it was there', async () => {

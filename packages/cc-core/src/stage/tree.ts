@@ -2,7 +2,7 @@ import {existsSync} from 'node:fs'
 import {readdir, readFile, stat, unlink} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {atomicWrite, mkdirp, remove} from '../fs/index.js'
+import {atomicWrite, mkdirPrivate, remove} from '../fs/index.js'
 import {planStep, stepKeys, stepTask, type PlannedStep, type Task, type TaskContext} from '../steps/index.js'
 import {SilentReporter} from '../ui/index.js'
 import type {WorkFolders} from './folders.js'
@@ -58,7 +58,8 @@ const checkpointFile = (folders: WorkFolders, key: string) => join(folders.check
  * the tree as it was before comes back from a checkpoint, or from the origin.
  */
 export async function buildTree(plan: TreePlan, folders: WorkFolders, context: TaskContext): Promise<void> {
-  mkdirp(folders.checkpoints)
+  // A copy of a tree is one file: the modes of what is in it do not protect it.
+  mkdirPrivate(folders.checkpoints)
   const {done, checkpoint} = await findProgress(plan, folders)
   const {reporter} = context
   const quiet = {...context, reporter: new SilentReporter()}
