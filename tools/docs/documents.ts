@@ -90,11 +90,12 @@ const meaning: Record<string, string> = {
   flare: 'What makes a base image the FLARE image.',
   hardening: 'What makes a FLARE image the hardened one.',
   disk: 'From a tree to a disk and back: seal and open.',
+  boot: 'What starts an image: the boot loader file of the ESP, and what a launch is expected to measure.',
   tree: 'What is done to a tree as a whole.',
 }
 
-/** Folders of scripts that hold no steps: shared code, files of the guest, helpers of the tests. */
-const noSteps = ['lib', 'guest', 'test', 'node_modules']
+/** Folders of scripts that hold no steps: shared code, files of the guest and of the host that runs it, helpers of the tests. */
+const noSteps = ['lib', 'guest', 'host', 'test', 'node_modules']
 
 /** Every script that is a step, in the order of the folders above; new folders follow. */
 export async function findSteps(): Promise<GroupedStep[]> {

@@ -58,6 +58,10 @@ export const defaultPartitions: Readonly<Record<string, z.input<typeof partition
 
 export const layoutSchema = z.strictObject({
   size: size.nullable().prefault(null).describe('Size of the disk; null = the smallest that fits.'),
+  esp: z
+    .boolean()
+    .default(true)
+    .describe('Whether base and FLARE images get an EFI system partition, for starting under plain UEFI firmware.'),
   partitions: z
     .record(partitionName, partitionSchema)
     .describe('Partitions by their GPT name. They change and add to the defaults; null takes a default one away.'),

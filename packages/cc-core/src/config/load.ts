@@ -114,6 +114,7 @@ function absolutePaths(raw: Tree, base: string): Tree {
       files: (value) => (isTree(value) && 'from' in value ? {...value, from: absolute(value['from'])} : value),
     }),
     ...change('flare', {wheels: absolute, findLinks: absolute}),
+    ...change('launch', {ovmf: absolute, tool: absolute, stub: absolute}),
   }
 }
 

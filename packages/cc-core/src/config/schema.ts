@@ -1,5 +1,6 @@
 import {z} from 'zod'
 
+import {launchSchema} from './launch-schema.js'
 import {layoutSchema} from './layout-schema.js'
 import {accountId, accountName, guestPath, hostPath} from './values.js'
 
@@ -149,6 +150,9 @@ export const configSchema = z.strictObject({
   os: os.prefault({}).describe('How it is set up.'),
   boot: boot.prefault({}).describe('How it starts.'),
   layout: layoutSchema.describe('The disk.'),
+  launch: launchSchema
+    .prefault({})
+    .describe('How the image is launched and measured; not taken over by a later stage.'),
   flare: flare.prefault({}).describe('NVIDIA FLARE, for the second stage.'),
 })
 

@@ -1,5 +1,7 @@
 import {z} from 'zod'
 
+import {launchFactsSchema, measurementSchema} from './measurement.js'
+
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const bytes = z.int().nonnegative()
 
@@ -41,6 +43,10 @@ export const manifestSchema = z.strictObject({
   /** Content hash of everything that the image was made from, the keys aside. */
   buildKey: sha256,
   cmdline: z.string(),
+  /** How it is launched; an image of an older version does not say. */
+  launch: launchFactsSchema.nullish(),
+  /** What that launch is expected to measure; null where the firmware was not known when the image was made. */
+  measurement: measurementSchema.nullish(),
   initrd: z.strictObject({sealOffset: bytes}),
   disk: z.strictObject({bytes}),
   partitions: z.array(partition),

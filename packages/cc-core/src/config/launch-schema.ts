@@ -1,0 +1,54 @@
+import {z} from 'zod'
+
+import {hostPath, size} from './values.js'
+
+const hex = (what: string) =>
+  z.string().regex(/^0x[0-9a-f]{1,16}$/, `expected ${what} as a hexadecimal number like 0x1`)
+
+/** Processor types as QEMU names them; their signature is part of the measurement. */
+const cpuType = z.string().regex(/^EPYC(-[A-Za-z0-9]+)*$/, 'expected a processor type of QEMU like EPYC-v4')
+
+/** How the image is launched, and what its launch is expected to measure. */
+export const launchSchema = z.strictObject({
+  platform: z.enum(['sev-snp']).default('sev-snp').describe('Kind of the trusted execution environment.'),
+  vcpus: z
+    .array(z.int().min(1).max(512))
+    .min(1)
+    .default([4, 1, 2, 8, 16, 32])
+    .describe('Numbers of virtual processors with an expected measurement each; the first is the default.'),
+  cpuTypes: z
+    .array(cpuType)
+    .min(1)
+    .default(['EPYC-v4'])
+    .describe('Processor types with an expected measurement each, by the names of QEMU; the first is the default.'),
+  memory: size.prefault('8G').describe('Memory of the virtual machine, unless the launcher is told otherwise.'),
+  policy: hex('a guest policy')
+    .default('0x30000')
+    .describe('SNP guest policy. 0x30000: no debugging, no migration agent, SMT allowed.'),
+  guestFeatures: hex('SEV_FEATURES')
+    .default('0x1')
+    .describe('SEV_FEATURES of the guest, which are measured; 0x1 is SNP alone, as QEMU sets it.'),
+  ovmf: hostPath
+    .nullable()
+    .default(null)
+    .describe('OVMF firmware of the kind AmdSev that the image is launched with; null = no expected measurement.'),
+  ovmfSha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
+    .nullable()
+    .default(null)
+    .describe('The sha256 that the firmware must have.'),
+  tool: hostPath
+    .nullable()
+    .default(null)
+    .describe('`sev-snp-measure` or `snpguest`, which computes the measurement; null = from `toolRequirements`.'),
+  toolRequirements: z
+    .array(z.string().regex(/^[A-Za-z0-9]\S*$/, 'expected a requirement of pip'))
+    .min(1)
+    .default(['sev-snp-measure==0.0.13'])
+    .describe('What pip installs into an environment of its own in the work folder when `tool` is null.'),
+  stub: hostPath
+    .nullable()
+    .default(null)
+    .describe('UEFI stub of systemd for the ESP; null = that of the package systemd-boot-efi of the host.'),
+})

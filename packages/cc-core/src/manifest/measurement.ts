@@ -1,0 +1,42 @@
+import {z} from 'zod'
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
+
+/**
+ * What a launch of the image is expected to measure. A verifier compares it with the report of the guest, and must know
+ * the number of virtual processors and their type to choose the entry.
+ */
+export const measurementSchema = z.strictObject({
+  platform: z.enum(['sev-snp']),
+  /** How a digest is made. The launch digest of SNP is a chain of SHA-384 (SEV-SNP firmware ABI, 8.17). */
+  algorithm: z.enum(['sha384']),
+  /** sha256 of what the digests were made from. cmdline: of the text as QEMU gets it, without a line end. */
+  from: z.strictObject({firmware: sha256, kernel: sha256, initrd: sha256, cmdline: sha256}),
+  entries: z
+    .array(
+      z.strictObject({
+        vcpus: z.int().positive(),
+        cpuType: z.string(),
+        guestFeatures: z.string(),
+        digest: z.string().regex(/^[0-9a-f]{96}$/),
+      }),
+    )
+    .min(1),
+})
+
+export type Measurement = z.output<typeof measurementSchema>
+
+/** What the launcher needs to know: it reads the manifest, and no cc.yaml. */
+export const launchFactsSchema = z.strictObject({
+  platform: z.enum(['sev-snp']),
+  /** The first of each list is the default. */
+  vcpus: z.array(z.int().positive()).min(1),
+  cpuTypes: z.array(z.string()).min(1),
+  memoryMiB: z.int().positive(),
+  policy: z.string(),
+  guestFeatures: z.string(),
+  /** Of the firmware that was measured; null where none was configured. */
+  firmwareSha256: sha256.nullable(),
+})
+
+export type LaunchFacts = z.output<typeof launchFactsSchema>

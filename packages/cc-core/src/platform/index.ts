@@ -1,0 +1,1 @@
+export {launchFacts, launchIdentity, planMeasure, type MeasurePlan, type MeasureRequest} from './measure.js'
