@@ -44,6 +44,20 @@ table() { # LENGTH_OF_DATA: one partition behind another
 	EOF
 }
 
+@test "a file system that is only read has no journal, and a large one fits as well" {
+	local number
+	as_user bash -c 'for ((i = 0; i < 3000; i++)); do printf "%s\n" "$i" >"$1/tree/file-$i"; done' - "$dir"
+	as_user bash -c 'head -c 30000000 /dev/urandom >"$1/tree/large"' - "$dir"
+	make_filesystem --read-only
+	run dumpe2fs -h "$dir/fs"
+	[[ $output != *has_journal* && $output != *resize_inode* ]]
+	number=$(stat -c %s "$dir/fs")
+	make_filesystem
+	run dumpe2fs -h "$dir/fs"
+	[[ $output == *has_journal* ]]
+	((number + 16777216 < $(stat -c %s "$dir/fs")))
+}
+
 @test "what is sealed is what is opened, for random trees" {
 	local seed size
 	for seed in 1 2 3 4 5; do

@@ -45,10 +45,11 @@ done
 read -r blocks inodes < <(find "$content" -printf '%i %s\n' | sort -u -k 1,1 |
 	awk '{ blocks += int(($2 + 4095) / 4096) } END { print blocks + 0, NR }')
 inodes=$((inodes + inodes / 10 + 64))
-features=^has_journal free=256
+# -J would bring the journal back, whatever -O says.
+features=(-O '^has_journal,^resize_inode') free=256
 if [[ -z $read_only ]]; then
 	# A journal of 16 MiB, and room to boot and grow in.
-	features=has_journal free=$((4096 + 16384 + blocks / 20))
+	features=(-O has_journal -J size=16) free=$((4096 + 16384 + blocks / 20))
 fi
 blocks=$((blocks + inodes / 16 + blocks / 100 + free))
 ((blocks * 4096 >= ${minimum:-0})) || blocks=$((minimum / 4096))
@@ -58,7 +59,7 @@ find "$content" -exec touch --no-dereference -a --date "@$source_date_epoch" {} 
 
 export E2FSPROGS_FAKE_TIME=$source_date_epoch
 log "ext4: $blocks blocks, $inodes inodes"
-if ! message=$(mkfs.ext4 -q -F -b 4096 -I 256 -m 0 -N "$inodes" -U "$uuid" -L "$label" -J size=16 -O "$features" \
+if ! message=$(mkfs.ext4 -q -F -b 4096 -I 256 -m 0 -N "$inodes" -U "$uuid" -L "$label" "${features[@]}" \
 	-E "hash_seed=$seed,root_owner=0:0,nodiscard,lazy_itable_init=0,lazy_journal_init=0" \
 	-d "$content" "$partial" "$blocks" 2>&1); then
 	rm -f -- "$partial"

@@ -12,19 +12,21 @@ export interface BootConfOptions {
   partitions: Layout['partitions']
   /** By partition name, for those with dm-verity. */
   verity: Readonly<Record<string, VerityParameters>>
+  /** Upper bound of the writable layer over a cc-root with dm-verity, as `size` of tmpfs(5). */
+  overlaySize: string
 }
 
 /**
  * boot.conf: what the guest knows about its partitions. It is part of the initrd and thereby measured.
  * The guest's side is scripts/guest/cc/lib/boot-conf.sh, which lists the keys and refuses any other.
  */
-export function bootConf({profile, partitions, verity}: BootConfOptions): string {
+export function bootConf({profile, partitions, verity, overlaySize}: BootConfOptions): string {
   const names = Object.keys(partitions).sort((a, b) => Number(b === 'cc-root') - Number(a === 'cc-root'))
   const lines = ['version=1', `profile=${profile}`, `partitions=${names.join(' ')}`]
   for (const name of names) {
     const partition = partitions[name]
     if (partition === undefined) continue
-    for (const [key, value] of Object.entries(partitionKeys(name, partition, verity[name]))) {
+    for (const [key, value] of Object.entries(partitionKeys(name, partition, verity[name], overlaySize))) {
       if (value !== undefined) lines.push(`${name}.${key}=${value}`)
     }
   }
@@ -35,8 +37,10 @@ function partitionKeys(
   name: string,
   partition: Partition,
   verity: VerityParameters | undefined,
+  overlaySize: string,
 ): Record<string, string | undefined> {
   const encrypted = partition.encryption !== 'none'
+  const root = name === 'cc-root'
   return {
     mount: partition.mount,
     options: [...mountOptions(name, partition), ...partition.mountOptions].join(','),
@@ -50,7 +54,10 @@ function partitionKeys(
     'verity-root-hash': verity?.rootHash,
     'verity-salt': verity?.salt,
     'verity-blocks': verity?.blocks.toString(),
-    verify: verity === undefined ? undefined : 'boot',
+    // Every block is checked when it is read. What only an application reads is also read once at boot, so that it is
+    // not found to be altered in the middle of its work; the root would take as long as the machine to start.
+    verify: verity === undefined || root ? undefined : 'boot',
+    'overlay-size': verity !== undefined && root ? overlaySize : undefined,
   }
 }
 

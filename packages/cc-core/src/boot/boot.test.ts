@@ -5,9 +5,9 @@ import {bootConf, headerPlace, kernelCommandLine} from './index.js'
 
 const verity = {rootHash: 'a'.repeat(64), salt: 'b'.repeat(64), blocks: 17}
 
-function lines(changes: Record<string, unknown> = {}): string[] {
+function lines(changes: Record<string, unknown> = {}, more: Record<string, typeof verity> = {}): string[] {
   const {layout, profile} = parseConfig({layout: {partitions: changes}})
-  return bootConf({profile, partitions: layout.partitions, verity: {'cc-ro': verity}})
+  return bootConf({profile, partitions: layout.partitions, verity: {'cc-ro': verity, ...more}, overlaySize: '50%'})
     .trimEnd()
     .split('\n')
 }
@@ -27,6 +27,22 @@ describe('boot.conf', () => {
         'cc-ro.options=ro,noload,nosuid,nodev',
       ]),
     )
+  })
+
+  it('bounds the memory over a read-only root, which is checked block by block and not read in full', () => {
+    const root = lines({'cc-root': {integrity: 'verity'}}, {'cc-root': verity}).filter((line) =>
+      line.startsWith('cc-root.'),
+    )
+    expect(root).toEqual(
+      expect.arrayContaining([
+        'cc-root.options=ro,noload',
+        'cc-root.integrity=verity',
+        'cc-root.verity-blocks=17',
+        'cc-root.overlay-size=50%',
+      ]),
+    )
+    expect(root.filter((line) => line.includes('.verify='))).toEqual([])
+    expect(lines().filter((line) => line.includes('overlay-size'))).toEqual([])
   })
 
   it('says where each LUKS header is', () => {

@@ -1,6 +1,6 @@
 import {z} from 'zod'
 
-import {guestPath, size} from './values.js'
+import {guestPath, size, tmpfsSize} from './values.js'
 
 export const encryptions = ['none', 'luks2', 'on-demand'] as const
 export const integrities = ['none', 'verity', 'hmac'] as const
@@ -62,6 +62,9 @@ export const layoutSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe('Whether base and FLARE images get an EFI system partition, for starting under plain UEFI firmware.'),
+  overlaySize: tmpfsSize
+    .default('50%')
+    .describe('Memory for what is written to a `cc-root` with `verity`: at most this; lost when the machine stops.'),
   partitions: z
     .record(partitionName, partitionSchema)
     .describe('Partitions by their GPT name. They change and add to the defaults; null takes a default one away.'),

@@ -2,7 +2,7 @@ import {z} from 'zod'
 
 import {launchSchema} from './launch-schema.js'
 import {layoutSchema} from './layout-schema.js'
-import {accountId, accountName, guestPath, hostPath} from './values.js'
+import {accountId, accountName, guestPath, hostPath, tmpfsSize} from './values.js'
 
 export const distributions = ['ubuntu-22.04', 'ubuntu-24.04', 'debian-12', 'debian-13'] as const
 
@@ -44,11 +44,7 @@ const user = z.strictObject({
 
 const tmpfs = z.strictObject({
   path: guestPath.describe('Mount point.'),
-  size: z
-    .string()
-    .regex(/^(100|[1-9]\d?)%$|^[1-9]\d*[KMG]$/, 'expected a share of the memory like 25%, or a size like 512M')
-    .default('25%')
-    .describe('Upper bound: a share of the memory, or a size.'),
+  size: tmpfsSize.default('25%').describe('Upper bound: a share of the memory, or a size.'),
   mode: z
     .string()
     .regex(/^[01]?[0-7]{3}$/, 'expected an octal mode in quotes like "1777"')

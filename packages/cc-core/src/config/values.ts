@@ -44,3 +44,8 @@ export const accountId = z
   .int()
   .min(1000, 'expected 1000 to 59999')
   .max(59999, 'expected 1000 to 59999')
+
+/** Upper bound of a tmpfs, as the option `size` of tmpfs(5) takes it. */
+export const tmpfsSize = z
+  .string()
+  .regex(/^(100|[1-9]\d?)%$|^[1-9]\d*[KMG]$/, 'expected a share of the memory like 25%, or a size like 512M')

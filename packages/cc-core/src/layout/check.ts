@@ -6,7 +6,7 @@ export const implemented = {
   keys: ['development', 'tee-ephemeral', 'key-file'] satisfies KeySource[] as KeySource[],
   integrities: ['none', 'verity'] as Partition['integrity'][],
   /** Whether dm-verity may lie under cc-root. */
-  verityRoot: false,
+  verityRoot: true,
 }
 
 /** Mount points that belong to the system: what is mounted there hides it, or is hidden by it. */

@@ -27,6 +27,11 @@ describe('checkLayout', () => {
     ).toEqual([])
   })
 
+  it('accepts dm-verity under the root, encrypted or not', () => {
+    expect(problems('cc-root.integrity=verity')).toEqual([])
+    expect(problems('cc-root={encryption: none, integrity: verity}')).toEqual([])
+  })
+
   it.each([
     [
       'cc-app.integrity=verity',
@@ -65,7 +70,6 @@ describe('checkLayout', () => {
       'cc-app.key=kbs',
       "cc-app.key: 'kbs' is not available in this version (available: development, tee-ephemeral, key-file)",
     ],
-    ['cc-root.integrity=verity', "cc-root.integrity: 'verity' on cc-root is not available in this version"],
     ['cc-app.integrity=hmac', "cc-app.integrity: 'hmac' is not available in this version (available: none, verity)"],
   ])('refuses %s', (set, reason) => {
     expect(problems(set).join('\n')).toContain(reason)

@@ -94,7 +94,9 @@ async function planDisk({request, filled, seed, disk, table, conf, found}: Seali
     })
     found.layout = computeLayout({partitions: await Promise.all(requests), diskSize: config.layout.size, seed})
     await atomicWrite(table, sfdiskScript(found.layout))
-    await atomicWrite(conf, bootConf({profile: config.profile, partitions, verity: await readVerity(filled)}))
+    const {overlaySize} = config.layout
+    const verity = await readVerity(filled)
+    await atomicWrite(conf, bootConf({profile: config.profile, partitions, verity, overlaySize}))
   })
   const tasks = [layout, stepTask(await planStep('disk/make-disk', {output: disk, table}))]
   for (const {name, files} of filled) {

@@ -80,6 +80,7 @@ function expectedBootConf({image, config}: ImageUnderTest): string {
     profile,
     partitions: Object.fromEntries(Object.entries(config.layout.partitions).filter(([name]) => names.has(name))),
     verity: Object.fromEntries(partitions.flatMap(({name, verity}) => (verity === null ? [] : [[name, verity]]))),
+    overlaySize: config.layout.overlaySize,
   })
 }
 
