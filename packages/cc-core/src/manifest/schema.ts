@@ -58,5 +58,6 @@ export const manifestSchema = z.strictObject({
   artefacts: z.record(z.string(), artefact),
 })
 
+export type Artefact = z.output<typeof artefact>
 export type Manifest = z.output<typeof manifestSchema>
 export type ManifestPartition = Manifest['partitions'][number]

@@ -1,5 +1,6 @@
 export {openOutput, outputPaths, type Output, type OutputPaths} from './folder.js'
 export {planOpen, type OpenRequest} from './open.js'
+export {isPrepared, planPrepare, type PrepareRequest} from './prepare.js'
 export {planSeal, type SealRequest} from './seal.js'
 export {sfdiskScript} from './table.js'
 export {findAltered, type Alteration} from './verify.js'

@@ -1,16 +1,17 @@
-import {mkdir, stat, symlink} from 'node:fs/promises'
+import {constants, copyFile, mkdir, stat, symlink} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {bootConf, kernelCommandLine} from '../boot/index.js'
 import {encodeImageConfig, type Config} from '../config/index.js'
 import {atomicWrite, mkdirPrivate, remove} from '../fs/index.js'
 import {computeLayout, type DiskLayout} from '../layout/index.js'
-import {describeFile, type Manifest} from '../manifest/index.js'
+import {describeFile, type Artefact, type Manifest} from '../manifest/index.js'
 import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
-import {filledPartitions, isEncrypted, planContent, readVerity, type Filled} from './content.js'
-import {describePartitions, parsePackages} from './describe.js'
+import {filledPartitions, isEncrypted, planEncryption, planPlain, readVerity, type Filled} from './content.js'
+import {describePartitions} from './describe.js'
 import type {OutputPaths} from './folder.js'
 import {keyFile, makeKey} from './keys.js'
+import {planTreeFiles, readPackages, seedOf, treeFile} from './prepare.js'
 import {sfdiskScript} from './table.js'
 
 /** What an image is made of. */
@@ -20,7 +21,12 @@ export interface SealRequest {
   stage: Manifest['stage']
   /** Further names of the qcow2, as links beside it. */
   aliases: readonly string[]
+  /** Not read for what was prepared. */
   tree: string
+  /** What planPrepare has made of the tree: only what is left is done. It is not changed. */
+  prepared?: string
+  /** Folders that fill partitions instead of those of the tree, by the name of the partition. */
+  contents?: Readonly<Record<string, string>>
   config: Config
   distribution: string
   source: Manifest['source']
@@ -40,6 +46,8 @@ interface Sealing {
   filled: readonly Filled[]
   /** Folder for intermediate files. */
   work: string
+  /** Where the files out of the tree are: what was prepared, or the folder for intermediate files. */
+  from: string
   /** Where the image directory is made. */
   target: string
   /** What UUIDs are made from. */
@@ -49,7 +57,7 @@ interface Sealing {
   table: string
   conf: string
   /** What the tasks find out for the manifest. */
-  found: {layout?: DiskLayout; sealOffset: number; packages: Manifest['packages']}
+  found: {layout?: DiskLayout; sealOffset: number; contents: Record<string, Artefact>}
 }
 
 /**
@@ -61,11 +69,12 @@ interface Sealing {
 export async function planSeal(request: SealRequest, work: string, output: OutputPaths): Promise<Task[]> {
   const sealing: Sealing = {
     ...{request, work, filled: filledPartitions(request, work), target: output.partial},
-    seed: `${request.distribution} ${request.name}`,
+    from: request.prepared ?? work,
+    seed: seedOf(request),
     disk: join(output.partial, `${request.name}.qcow2`),
     table: join(work, 'table'),
     conf: join(work, 'boot.conf'),
-    found: {sealOffset: 0, packages: []},
+    found: {sealOffset: 0, contents: {}},
   }
   const {filled, seed} = sealing
   const keys = join(output.partial, 'keys')
@@ -76,10 +85,12 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
       await mkdir(keys, {mode: 0o700})
       for (const {name} of filled.filter(isEncrypted)) await makeKey(keyFile(keys, name), request.rootKey)
     }),
-    ...(await planContent(filled, {seed, keys, sourceDateEpoch: request.sourceDateEpoch})),
+    ...(await planPlain(filled, {seed, sourceDateEpoch: request.sourceDateEpoch})),
+    ...(request.prepared === undefined ? await planTreeFiles(request, work) : []),
+    ...(await planEncryption(filled, {seed, keys})),
     ...(await planDisk(sealing)),
     ...(await planBootFiles(sealing)),
-    ...(await planManifest(sealing)),
+    planManifest(sealing),
   ]
 }
 
@@ -101,39 +112,34 @@ async function planDisk({request, filled, seed, disk, table, conf, found}: Seali
   const tasks = [layout, stepTask(await planStep('disk/make-disk', {output: disk, table}))]
   for (const {name, files} of filled) {
     const place = await planStep('disk/place-partition', {disk, table, name, content: files.data})
-    tasks.push(stepTask(place, name))
+    tasks.push(placeTask(stepTask(place, name), files.data, (content) => (found.contents[name] = content)))
   }
   return tasks
 }
 
 /** Kernel, initrd with the sealing archive, and further files out of the tree. */
-async function planBootFiles({request, filled, work, target, conf, found}: Sealing): Promise<Task[]> {
-  const {tree, sourceDateEpoch, extra = {}} = request
-  const osInitrd = join(work, 'initrd.img')
-  const copies = {
-    ...Object.fromEntries(Object.entries(extra).map(([file, path]) => [file, {path, output: join(target, file)}])),
-    vmlinuz: {path: '/boot/vmlinuz', output: join(target, 'vmlinuz')},
-    'initrd.img': {path: '/boot/initrd.img', output: osInitrd},
-  }
-  const tasks: Task[] = []
-  for (const [name, copy] of Object.entries(copies))
-    tasks.push(stepTask(await planStep('tree/copy-file', {tree, ...copy}), name))
+async function planBootFiles({request, filled, from, target, conf, found}: Sealing): Promise<Task[]> {
+  const {sourceDateEpoch, extra = {}} = request
+  const names = ['vmlinuz', ...Object.keys(extra)]
   const initrd = await planStep('disk/make-initrd', {
-    initrd: osInitrd,
+    initrd: treeFile(from, 'initrd.img'),
     'boot-conf': conf,
     header: filled.filter(isEncrypted).map(({files}) => files.header),
     output: join(target, 'initrd.img'),
     'source-date-epoch': sourceDateEpoch,
   })
-  tasks.push(readingTask(stepTask(initrd), (offset) => (found.sealOffset = Number(offset))))
-  return tasks
+  return [
+    writeTask('seal/place-files', `copy ${names.join(', ')} to ${target}`, async () => {
+      for (const name of names) await copyFile(treeFile(from, name), join(target, name), constants.COPYFILE_FICLONE)
+    }),
+    readingTask(stepTask(initrd), (offset) => (found.sealOffset = Number(offset))),
+  ]
 }
 
-async function planManifest({request, filled, work, target, found}: Sealing): Promise<Task[]> {
-  const {tree, config, name, aliases, extra = {}} = request
+function planManifest({request, filled, from, work, target, found}: Sealing): Task {
+  const {config, name, aliases, extra = {}} = request
   const {stage, tool, distribution, source, sourceDateEpoch, buildKey} = request
-  const list = stepTask(await planStep('tree/list-packages', {tree}))
-  const write = writeTask('seal/manifest', `write cmdline and manifest.json in ${target}`, async () => {
+  return writeTask('seal/manifest', `write cmdline and manifest.json in ${target}`, async () => {
     const cmdline = kernelCommandLine({console: config.boot.console, extra: config.boot.cmdline})
     await atomicWrite(join(target, 'cmdline'), `${cmdline}\n`)
     const artefacts: Manifest['artefacts'] = {}
@@ -145,15 +151,27 @@ async function planManifest({request, filled, work, target, found}: Sealing): Pr
       ...{distribution, source, sourceDateEpoch, buildKey, cmdline},
       initrd: {sealOffset: found.sealOffset},
       disk: {bytes: found.layout.diskBytes},
-      partitions: await describePartitions(found.layout, config.layout.partitions, filled),
-      packages: found.packages,
+      partitions: describePartitions(found.layout, config.layout.partitions, found.contents, await readVerity(filled)),
+      packages: await readPackages(from),
       artefacts,
     }
     await atomicWrite(join(target, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
     for (const alias of aliases) await symlink(`${name}.qcow2`, join(target, `${alias}.qcow2`))
     remove(work)
   })
-  return [readingTask(list, (text) => (found.packages = parsePackages(text))), write]
+}
+
+/** Reading the content for the disk and for its hash takes one reading from the disk, and a core for each. */
+function placeTask(task: Task, data: string, tell: (content: Artefact) => void): Task {
+  return {
+    ...task,
+    run: async (context) => {
+      const placed = task.run(context)
+      const [output, content] = await Promise.all([placed, describeFile(data)])
+      tell(content)
+      return output
+    },
+  }
 }
 
 /** A task whose output is also read here. */

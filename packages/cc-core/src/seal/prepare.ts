@@ -1,0 +1,85 @@
+import {existsSync} from 'node:fs'
+import {readFile} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import {atomicWrite, mkdirPrivate, mkdirp, remove} from '../fs/index.js'
+import type {Manifest} from '../manifest/index.js'
+import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
+import {filledPartitions, planPlain} from './content.js'
+import {parsePackages} from './describe.js'
+import type {SealRequest} from './seal.js'
+
+/** Which part of a seal to do ahead. */
+export interface PrepareRequest extends Pick<
+  SealRequest,
+  'name' | 'tree' | 'config' | 'distribution' | 'sourceDateEpoch' | 'extra' | 'contents'
+> {
+  /** Partitions that each image fills with something of its own: `contents` of planSeal. */
+  perImage?: readonly string[]
+}
+
+/**
+ * Plan all of a seal that depends on no key and on no site: file systems, hash trees, and files out of the tree. Any
+ * number of seals, also at the same time, go on from there with `prepared`.
+ *
+ * The folder holds the system as it is before its encryption, so it is closed to other users. `isPrepared` tells
+ * whether it is whole.
+ * @param folder absolute path; emptied first
+ */
+export async function planPrepare(request: PrepareRequest, folder: string): Promise<Task[]> {
+  const {perImage = []} = request
+  const filled = filledPartitions({...request, prepared: undefined}, folder)
+  // Every folder that becomes a partition is hidden from the root, also one that is filled later.
+  const mine = filled.map((one) => (perImage.includes(one.name) ? {...one, content: null} : one))
+  return [
+    writeTask('prepare/start', `make ${folder}`, () => {
+      remove(folder)
+      mkdirPrivate(folder)
+      return Promise.resolve()
+    }),
+    ...(await planPlain(mine, {seed: seedOf(request), sourceDateEpoch: request.sourceDateEpoch})),
+    ...(await planTreeFiles(request, folder)),
+  ]
+}
+
+/** What UUIDs and salts are made from. */
+export const seedOf = ({distribution, name}: Pick<SealRequest, 'distribution' | 'name'>) => `${distribution} ${name}`
+
+/** A file that was taken out of the tree. */
+export const treeFile = (folder: string, name: string) => join(folder, 'files', name)
+
+const packagesFile = (folder: string) => join(folder, 'packages')
+
+/** Whether planPrepare was run to its end in a folder. */
+export const isPrepared = (folder: string) => existsSync(packagesFile(folder))
+
+/** The packages of the tree that a folder was filled from. */
+export const readPackages = async (folder: string): Promise<Manifest['packages']> =>
+  parsePackages(await readFile(packagesFile(folder), 'utf8'))
+
+/** Kernel, initrd and further files out of the tree, and the list of its packages, which is written last. */
+export async function planTreeFiles(
+  {tree, extra = {}}: Pick<SealRequest, 'tree' | 'extra'>,
+  folder: string,
+): Promise<Task[]> {
+  const files = {...extra, vmlinuz: '/boot/vmlinuz', 'initrd.img': '/boot/initrd.img'}
+  const copies = Object.entries(files).map(async ([name, path]) =>
+    stepTask(await planStep('tree/copy-file', {tree, path, output: treeFile(folder, name)}), name),
+  )
+  const list = stepTask(await planStep('tree/list-packages', {tree}))
+  return [
+    writeTask('seal/files', `make ${join(folder, 'files')}`, () => {
+      mkdirp(join(folder, 'files'))
+      return Promise.resolve()
+    }),
+    ...(await Promise.all(copies)),
+    {
+      ...list,
+      run: async (context) => {
+        const listed = await list.run(context)
+        await atomicWrite(packagesFile(folder), listed)
+        return listed
+      },
+    },
+  ]
+}
