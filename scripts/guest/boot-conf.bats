@@ -29,6 +29,15 @@ cc-ro.options=ro,noload,nosuid'
 	((status == 0))
 }
 
+@test "a kernel command line may hold what can be printed, and nothing else" {
+	check <<<"$good"$'\ncmdline=console=ttyS0 x="a;b" y=$(z)*[!]\\'
+	((status == 0))
+	refused "$good"$'\ncmdline=a\rb' "unexpected character: 'cmdline'"
+	refused "$good"$'\ncmdline=a\tb' "unexpected character: 'cmdline'"
+	refused "$good"$'\ncmdline=\u00e4' "unexpected character: 'cmdline'"
+	refused "$good"$'\ncmdline=a\ncmdline=b' "repeats the key 'cmdline'"
+}
+
 @test "values are found by their key, and by no other" {
 	printf '%s\ncc-ro.mount=/a=b\n' "$good" >"$conf"
 	run dash -c '. "$1/lib/boot-conf.sh"; conf_get "$2" cc-ro.mount; conf_get "$2" mount; conf_get "$2" partitions' - "$guest" "$conf"

@@ -9,6 +9,8 @@ export interface VerityParameters {
 
 export interface BootConfOptions {
   profile: 'development' | 'production'
+  /** The kernel command line: the initrd powers off where the kernel was started with another. */
+  cmdline: string
   partitions: Layout['partitions']
   /** By partition name, for those with dm-verity. */
   verity: Readonly<Record<string, VerityParameters>>
@@ -20,9 +22,9 @@ export interface BootConfOptions {
  * boot.conf: what the guest knows about its partitions. It is part of the initrd and thereby measured.
  * The guest's side is scripts/guest/cc/lib/boot-conf.sh, which lists the keys and refuses any other.
  */
-export function bootConf({profile, partitions, verity, overlaySize}: BootConfOptions): string {
+export function bootConf({profile, cmdline, partitions, verity, overlaySize}: BootConfOptions): string {
   const names = Object.keys(partitions).sort((a, b) => Number(b === 'cc-root') - Number(a === 'cc-root'))
-  const lines = ['version=1', `profile=${profile}`, `partitions=${names.join(' ')}`]
+  const lines = ['version=1', `profile=${profile}`, `cmdline=${cmdline}`, `partitions=${names.join(' ')}`]
   for (const name of names) {
     const partition = partitions[name]
     if (partition === undefined) continue

@@ -7,7 +7,14 @@ const verity = {rootHash: 'a'.repeat(64), salt: 'b'.repeat(64), blocks: 17}
 
 function lines(changes: Record<string, unknown> = {}, more: Record<string, typeof verity> = {}): string[] {
   const {layout, profile} = parseConfig({layout: {partitions: changes}})
-  return bootConf({profile, partitions: layout.partitions, verity: {'cc-ro': verity, ...more}, overlaySize: '50%'})
+  const cmdline = 'console=ttyS0 panic=1'
+  return bootConf({
+    profile,
+    cmdline,
+    partitions: layout.partitions,
+    verity: {'cc-ro': verity, ...more},
+    overlaySize: '50%',
+  })
     .trimEnd()
     .split('\n')
 }
@@ -43,6 +50,10 @@ describe('boot.conf', () => {
     )
     expect(root.filter((line) => line.includes('.verify='))).toEqual([])
     expect(lines().filter((line) => line.includes('overlay-size'))).toEqual([])
+  })
+
+  it('names the command line that the kernel must have been started with', () => {
+    expect(lines()).toContain('cmdline=console=ttyS0 panic=1')
   })
 
   it('says where each LUKS header is', () => {

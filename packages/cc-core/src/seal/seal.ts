@@ -94,6 +94,8 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
   ]
 }
 
+const commandLine = ({boot}: Config) => kernelCommandLine({console: boot.console, extra: boot.cmdline})
+
 /** Where each partition lies, boot.conf, and the disk with its content. */
 async function planDisk({request, filled, seed, disk, table, conf, found}: Sealing): Promise<Task[]> {
   const {config} = request
@@ -105,9 +107,10 @@ async function planDisk({request, filled, seed, disk, table, conf, found}: Seali
     })
     found.layout = computeLayout({partitions: await Promise.all(requests), diskSize: config.layout.size, seed})
     await atomicWrite(table, sfdiskScript(found.layout))
-    const {overlaySize} = config.layout
+    const {profile, layout} = config
+    const cmdline = commandLine(config)
     const verity = await readVerity(filled)
-    await atomicWrite(conf, bootConf({profile: config.profile, partitions, verity, overlaySize}))
+    await atomicWrite(conf, bootConf({profile, cmdline, partitions, verity, overlaySize: layout.overlaySize}))
   })
   const tasks = [layout, stepTask(await planStep('disk/make-disk', {output: disk, table}))]
   for (const {name, files} of filled) {
@@ -140,7 +143,7 @@ function planManifest({request, filled, from, work, target, found}: Sealing): Ta
   const {config, name, aliases, extra = {}} = request
   const {stage, tool, distribution, source, sourceDateEpoch, buildKey} = request
   return writeTask('seal/manifest', `write cmdline and manifest.json in ${target}`, async () => {
-    const cmdline = kernelCommandLine({console: config.boot.console, extra: config.boot.cmdline})
+    const cmdline = commandLine(config)
     await atomicWrite(join(target, 'cmdline'), `${cmdline}\n`)
     const artefacts: Manifest['artefacts'] = {}
     for (const file of ['vmlinuz', 'initrd.img', 'cmdline', ...Object.keys(extra)])

@@ -74,10 +74,10 @@ export function cmdlineProblems(cmdline: string): string[] {
 
 /** boot.conf as the one writer of it would write it, of the partitions that the image has. */
 function expectedBootConf({image, config}: ImageUnderTest): string {
-  const {profile, partitions} = image.manifest
+  const {profile, cmdline, partitions} = image.manifest
   const names = new Set(partitions.map(({name}) => name))
   return bootConf({
-    profile,
+    ...{profile, cmdline},
     partitions: Object.fromEntries(Object.entries(config.layout.partitions).filter(([name]) => names.has(name))),
     verity: Object.fromEntries(partitions.flatMap(({name, verity}) => (verity === null ? [] : [[name, verity]]))),
     overlaySize: config.layout.overlaySize,

@@ -4,6 +4,7 @@
 #
 #   version=1
 #   profile=development|production
+#   cmdline=console=ttyS0 …             the kernel command line, word for word
 #   partitions=cc-root cc-app …         in the order in which they are opened
 #   cc-root.encryption=luks2            and so on: the keys are listed in conf_known
 
@@ -11,7 +12,7 @@
 conf_known() {
 	case $1 in
 	*[!a-z0-9.-]*) return 1 ;;
-	version | profile | partitions) return 0 ;;
+	version | profile | cmdline | partitions) return 0 ;;
 	cc-*.mount | cc-*.options | cc-*.encryption | cc-*.integrity | cc-*.header) return 0 ;;
 	cc-*.key | cc-*.key-file | cc-*.plain-allowed | cc-*.grow) return 0 ;;
 	cc-*.overlay-size | cc-*.verity-root-hash | cc-*.verity-salt | cc-*.verity-blocks | cc-*.verify) return 0 ;;
@@ -46,8 +47,14 @@ conf_check() {
 			;;
 		esac
 		_seen="$_seen$_key "
+		# A kernel parameter may have any character that can be printed; it is compared, and never used.
+		case $_key in
+		cmdline) _unexpected='*[! -~]*' ;;
+		*) _unexpected='*[!A-Za-z0-9_.,:/%= +@-]*' ;;
+		esac
+		# shellcheck disable=SC2254 # a pattern
 		case ${_line#*=} in
-		*[!A-Za-z0-9_.,:/%=\ +@-]*)
+		$_unexpected)
 			echo "boot.conf has a value with an unexpected character: '$_key'"
 			return 1
 			;;
