@@ -134,6 +134,7 @@ describe('chooseAccelerator', () => {
   it.each([
     ['hangs', 'exec sleep 60', 'a kernel did not boot under KVM within 0.5 s'],
     ['reboots at once', 'true', 'a kernel did not boot under KVM'],
+    ['makes QEMU abort', 'echo cannot set MSR >&2; kill -ABRT $$', 'KVM does not work: QEMU failed: cannot set MSR'],
     ['is refused', 'echo nested: off >&2; exit 1', 'KVM does not work: QEMU failed: nested: off'],
   ])('takes TCG when the kernel %s, and remembers it', async (_, script, reason) => {
     writeFileSync(join(dir, 'kvm'), '')

@@ -79,7 +79,8 @@ export async function bootAndWatch(options: BootOptions): Promise<BootResult> {
     if (!(error instanceof SubprocessError)) throw error
     if (error.kind === 'timed-out') return finish(found.matched === null ? 'timed-out' : 'running')
     if (error.kind === 'killed' && seen.signal.aborted && !signal?.aborted) return finish('running')
-    if (error.kind === 'exited') throw failedQemu(error)
+    // Not only by its exit status: QEMU aborts where KVM refuses what the processor claims to have.
+    if (error.kind === 'exited' || (error.kind === 'killed' && !signal?.aborted)) throw failedQemu(error)
     throw error
   } finally {
     clearTimeout(linger)
