@@ -217,7 +217,7 @@ describe('cc-image-test base', {timeout: 60_000}, () => {
     expect(failed['cmdline-safe']).toBe("'init=/bin/sh' is dangerous; 'panic=1' is missing")
     expect(failed['cmdline-config']).toContain('the configuration gives')
     expect(failed['boot-conf']).toMatch(
-      /'cc-ro\.verity-salt=\w{64}' is not expected; 'cc-ro\.verity-salt=f{64}' is missing/,
+      /^'cmdline=.*' is not expected; 'cc-ro\.verity-salt=\w{64}' is not expected; 'cmdline=.* init=\/bin\/sh .*' is missing; 'cc-ro\.verity-salt=f{64}' is missing$/,
     )
   })
 

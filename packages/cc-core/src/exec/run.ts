@@ -1,5 +1,5 @@
 import {basename} from 'node:path'
-import type {Readable} from 'node:stream'
+import {Readable} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
 
 import {execa} from 'execa'
@@ -16,8 +16,8 @@ export interface RunOptions {
   cwd?: string
   /** Variables added to the clean base environment. Undefined takes a variable away from it. */
   env?: Readonly<Record<string, string | undefined>>
-  /** What the program reads from stdin; nothing by default. */
-  input?: string | Uint8Array
+  /** What the program reads from stdin; nothing by default. A stream is for what is only known while it runs. */
+  input?: string | Uint8Array | Readable
   /** Keeps input, the values of `env` and stdout out of the log and out of errors. Stderr is logged. */
   secret?: boolean
   /** Aborting it ends the process group: SIGTERM, and SIGKILL after `graceMs`. */
@@ -220,7 +220,8 @@ function definedOnly(env: Record<string, string | undefined>): Record<string, st
 function preamble(argv: readonly string[], cwd: string, {env = {}, input, secret = false}: RunOptions): string {
   const shown = secret ? Object.fromEntries(Object.keys(env).map((name) => [name, '…'])) : definedOnly(env)
   const lines = [`# ${new Date().toISOString()} in ${cwd}`, `$ ${formatCommand(argv, shown)}`]
-  if (input !== undefined) {
+  if (input instanceof Readable) lines.push('# stdin: a stream')
+  else if (input !== undefined) {
     lines.push(
       secret || typeof input !== 'string' ? `# stdin: ${input.length} bytes` : `# stdin: ${JSON.stringify(input)}`,
     )

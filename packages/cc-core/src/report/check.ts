@@ -14,6 +14,12 @@ export interface Check {
   /** The command that mends it, where there is one. */
   fix?: string
   ms: number
+  /** What belongs together in a long report. */
+  group?: string
+  /** What was done to the subject, where more was done than to look at it. */
+  action?: string
+  /** How that went, in a word or two. */
+  outcome?: string
 }
 
 /** What a check says of its subject. */
@@ -21,6 +27,7 @@ export interface Verdict {
   status: CheckStatus
   detail: string
   fix?: string
+  outcome?: string
 }
 
 export const passed = (detail: string): Verdict => ({status: 'passed', detail})
@@ -37,6 +44,8 @@ export function verdictOf(problems: readonly string[], detail: string): Verdict 
 export interface CheckTask {
   id: string
   title: string
+  group?: string
+  action?: string
   /** @param onLine takes a line that is shown while the check runs */
   run: (onLine: (line: string) => void) => Verdict | Promise<Verdict>
 }
@@ -45,26 +54,35 @@ export interface RunChecksOptions {
   title: string
   reporter: Reporter
   signal?: AbortSignal | undefined
+  /** How many run at a time; 1 by default. They start, and are returned, in their order. */
+  jobs?: number
 }
 
 /**
- * Run checks one after the other, each reported as it starts and ends. A check that throws has failed: what could not
+ * Run checks, each reported as it starts and ends. A check that throws has failed: what could not
  * be looked at is not known to be good.
  * @throws E_INTERRUPTED
  */
 export async function runChecks(tasks: readonly CheckTask[], options: RunChecksOptions): Promise<Check[]> {
-  const {title, reporter, signal} = options
+  const {title, reporter, signal, jobs = 1} = options
   const started = Date.now()
   const steps = tasks.map(({id, title: text}) => ({id, title: text}))
   reporter.report({type: 'stage-start', stage: 'checks', title, steps, independent: true})
   const checks: Check[] = []
-  for (const task of tasks) checks.push(await runCheck(task, reporter, signal))
+  const waiting = [...tasks.entries()]
+  const work = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [index, task] = next
+      checks[index] = await runCheck(task, reporter, signal)
+    }
+  }
+  await Promise.all(Array.from({length: jobs}, work))
   reporter.report({type: 'stage-done', stage: 'checks', ms: Date.now() - started})
   return checks
 }
 
 async function runCheck(task: CheckTask, reporter: Reporter, signal: AbortSignal | undefined): Promise<Check> {
-  const {id, title} = task
+  const {id, title, group, action} = task
   if (signal?.aborted) throw new CcError('E_INTERRUPTED', 'interrupted')
   const started = Date.now()
   reporter.report({type: 'step-start', step: id})
@@ -75,7 +93,7 @@ async function runCheck(task: CheckTask, reporter: Reporter, signal: AbortSignal
   if (verdict.status === 'passed') reporter.report({type: 'step-done', step: id, ms})
   else if (verdict.status === 'skipped') reporter.report({type: 'step-skipped', step: id, reason: verdict.detail})
   else reporter.report({type: 'step-failed', step: id, ms, error: new Error(verdict.detail)})
-  return {id, title, ...verdict, ms}
+  return {id, title, ...verdict, ms, ...(group !== undefined && {group}), ...(action !== undefined && {action})}
 }
 
 async function judge({run}: CheckTask, onLine: (line: string) => void): Promise<Verdict> {

@@ -1,6 +1,7 @@
 import {chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
+import {PassThrough} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
 
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
@@ -50,6 +51,36 @@ describe('bootAndWatch', () => {
     fakeQemu("echo ready; sleep 0.2; printf 'sh-5.2# '; exec sleep 60")
     const {lines} = await bootAndWatch({vm, until: /ready/, timeoutMs: 20_000, lingerMs: 1500})
     expect(lines).toEqual(['ready', 'sh-5.2# '])
+  })
+
+  it('types what it is given, and does what is to be done while the machine runs', async () => {
+    fakeQemu('echo "$*"; read word; echo "got $word"; exec sleep 60')
+    const keys = new PassThrough()
+    const seen: string[] = []
+    const boot = await bootAndWatch({
+      ...{vm, until: /mux=on/, timeoutMs: 20_000, keys},
+      onLine: (line) => seen.push(line),
+      whileUp: async () => {
+        keys.write('hello\n')
+        while (!seen.includes('got hello')) await sleep(20)
+      },
+    })
+    expect(boot).toMatchObject({exit: 'running'})
+    expect(boot.lines).toContain('got hello')
+    expect(isRunning()).toBe(false)
+  })
+
+  it('ends what is done to the machine when the machine ends, and passes on its failure', async () => {
+    fakeQemu('echo up')
+    let ended = false
+    const whileUp = async (signal: AbortSignal) => {
+      await sleep(10_000, undefined, {signal}).catch(() => undefined)
+      ended = signal.aborted
+    }
+    expect(await bootAndWatch({vm, until: /up/, timeoutMs: 20_000, whileUp})).toMatchObject({exit: 'powered-off'})
+    expect(ended).toBe(true)
+    const failing = bootAndWatch({vm, until: /up/, timeoutMs: 20_000, whileUp: () => Promise.reject(new Error('lost'))})
+    await expect(failing).rejects.toThrow('lost')
   })
 
   it.each([

@@ -1,3 +1,5 @@
+import type {Readable} from 'node:stream'
+
 import {CcError} from '../errors/index.js'
 import {formatCommand, run, SubprocessError} from '../exec/index.js'
 import {formatMs, plainText} from '../ui/index.js'
@@ -12,6 +14,13 @@ export interface BootOptions {
   timeoutMs: number
   /** How long the machine runs on after the match, so that what follows is seen, too; 0 by default. */
   lingerMs?: number
+  /**
+   * What is done to the machine after the match; the machine is stopped when it ends. The signal says that the machine
+   * has ended by itself.
+   */
+  whileUp?: (signal: AbortSignal) => Promise<void>
+  /** What is typed at the serial console, by whoever holds the stream. Ctrl-A is QEMU's, as in qemu(1). */
+  keys?: Readable
   signal?: AbortSignal | undefined
   /** The console goes there, without control characters. */
   logFile?: string
@@ -36,8 +45,8 @@ export interface BootResult {
  * @throws E_VM where QEMU itself failed, E_INTERRUPTED on abort, E_HOST_TOOL without QEMU
  */
 export async function bootAndWatch(options: BootOptions): Promise<BootResult> {
-  const {until, timeoutMs, lingerMs = 0, signal, logFile, onLine} = options
-  const argv = qemuCommand({...options.vm, console: 'stdout'})
+  const {until, timeoutMs, lingerMs = 0, signal, logFile, onLine, whileUp, keys} = options
+  const argv = qemuCommand({...options.vm, console: keys === undefined ? 'stdout' : 'keys'})
   const record = new ConsoleRecord(logFile)
   record.note(`$ ${formatCommand(argv)}`)
   const seen = new AbortController()
@@ -48,6 +57,8 @@ export async function bootAndWatch(options: BootOptions): Promise<BootResult> {
     panicked: false,
   }
   let linger: NodeJS.Timeout | undefined
+  let meanwhile: Promise<void> | undefined
+  const ended = new AbortController()
   const read = (raw: string) => {
     const line = record.add(raw)
     onLine?.(line)
@@ -55,12 +66,21 @@ export async function bootAndWatch(options: BootOptions): Promise<BootResult> {
     if (found.matched !== null || until === undefined || !matches(until, line)) return
     found.matched = line
     found.ms = Date.now() - started
-    linger = setTimeout(() => {
-      seen.abort()
-    }, lingerMs)
+    const stop = () => {
+      linger = setTimeout(() => {
+        seen.abort()
+      }, lingerMs)
+    }
+    if (whileUp === undefined) stop()
+    else {
+      meanwhile = whileUp(ended.signal)
+      meanwhile.then(stop, stop)
+    }
   }
 
-  const finish = (exit: BootExit): BootResult => {
+  const finish = async (exit: BootExit): Promise<BootResult> => {
+    ended.abort()
+    await meanwhile
     const time = found.ms ?? Date.now() - started
     record.note(`# ${exit} after ${formatMs(time)}`)
     return {lines: record.lines, matched: found.matched, exit, ms: time}
@@ -70,19 +90,21 @@ export async function bootAndWatch(options: BootOptions): Promise<BootResult> {
       signal: signal === undefined ? seen.signal : AbortSignal.any([signal, seen.signal]),
       timeoutMs,
       graceMs: 2000,
+      ...(keys && {input: keys}),
       onLine: (line, stream) => {
         if (stream === 'stdout') read(line)
       },
     })
-    return finish(found.panicked ? 'panicked' : 'powered-off')
+    return await finish(found.panicked ? 'panicked' : 'powered-off')
   } catch (error) {
     if (!(error instanceof SubprocessError)) throw error
-    if (error.kind === 'timed-out') return finish(found.matched === null ? 'timed-out' : 'running')
-    if (error.kind === 'killed' && seen.signal.aborted && !signal?.aborted) return finish('running')
+    if (error.kind === 'timed-out') return await finish(found.matched === null ? 'timed-out' : 'running')
+    if (error.kind === 'killed' && seen.signal.aborted && !signal?.aborted) return await finish('running')
     // Not only by its exit status: QEMU aborts where KVM refuses what the processor claims to have.
     if (error.kind === 'exited' || (error.kind === 'killed' && !signal?.aborted)) throw failedQemu(error)
     throw error
   } finally {
+    ended.abort()
     clearTimeout(linger)
     await record.close()
   }

@@ -11,6 +11,16 @@ const machine: VmOptions = {
 const valuesOf = (argv: readonly string[], option: string) =>
   argv.flatMap((word, index) => (word === option ? [argv[index + 1]] : []))
 
+it.each([
+  ['virtio-scsi', ['virtio-scsi-pci', 'scsi-hd,drive=disk0,serial=s']],
+  ['nvme', ['nvme,drive=disk0,serial=s']],
+  ['sata', ['ide-hd,drive=disk0,serial=s']],
+  ['usb', ['qemu-xhci', 'usb-storage,drive=disk0,serial=s']],
+] as const)('attaches a disk by %s, with the controller that it needs', (bus, devices) => {
+  const words = qemuCommand({...machine, disks: [{file: '/d', serial: 's', mode: 'snapshot', bus}]})
+  expect(valuesOf(words, '-device')).toEqual(devices)
+})
+
 describe('qemuCommand', () => {
   it('is the whole machine, with nothing that QEMU would add by itself', () => {
     expect(qemuCommand(machine)).toEqual([

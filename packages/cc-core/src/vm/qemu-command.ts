@@ -7,7 +7,19 @@ export interface VmDisk {
   format?: 'qcow2' | 'raw'
   /** snapshot: what the guest writes goes to a temporary file and is lost when the machine stops. */
   mode: 'snapshot' | 'read-write'
+  /** How it is attached; virtio-blk by default. */
+  bus?: keyof typeof buses
 }
+
+/** The device of a disk, and the controller that it needs, by the way in which it is attached. */
+const buses = {
+  'virtio-blk': {device: 'virtio-blk-pci', controller: []},
+  'virtio-scsi': {device: 'scsi-hd', controller: ['-device', 'virtio-scsi-pci']},
+  nvme: {device: 'nvme', controller: []},
+  // The controller of the machine q35 itself.
+  sata: {device: 'ide-hd', controller: []},
+  usb: {device: 'usb-storage', controller: ['-device', 'qemu-xhci']},
+} as const
 
 export type Accelerator = 'kvm' | 'tcg'
 
@@ -25,10 +37,12 @@ export interface VmOptions {
   keys?: Readonly<Record<string, string>>
   /** user: behind QEMU's own address translation, which lets nothing out unless `restrict` is false. */
   network?: 'none' | {kind: 'user'; restrict?: boolean}
-  /** Where the serial console goes: our stdout, or a file. */
-  console: 'stdout' | {file: string}
+  /** Where the serial console goes: our stdout, or a file. keys: our stdin is read, too, with Ctrl-A as in qemu(1). */
+  console: 'stdout' | 'keys' | {file: string}
   /** Path of a unix socket that speaks QMP; none by default. */
   monitor?: string
+  /** Further words, for devices that only a test has. */
+  more?: readonly string[]
 }
 
 /**
@@ -47,15 +61,18 @@ export function qemuCommand(options: VmOptions): string[] {
     ...networkWords(network),
     ...['-chardev', consoleWord(options.console), '-serial', 'chardev:console'],
     ...(options.monitor === undefined ? ['-monitor', 'none'] : monitorWords(options.monitor)),
+    ...(options.more ?? []),
   ]
 }
 
-function diskWords({file, serial, format = 'qcow2', mode}: VmDisk, index: number): string[] {
+function diskWords({file, serial, format = 'qcow2', mode, bus = 'virtio-blk'}: VmDisk, index: number): string[] {
   const id = `disk${index}`
   const snapshot = mode === 'snapshot' ? 'on' : 'off'
+  const {device, controller} = buses[bus]
   return [
     ...['-drive', list({if: 'none', id, format, snapshot, file})],
-    ...['-device', `virtio-blk-pci,${list({drive: id, serial})}`],
+    ...controller,
+    ...['-device', `${device},${list({drive: id, serial})}`],
   ]
 }
 
@@ -67,6 +84,7 @@ function networkWords(network: VmOptions['network']): string[] {
 function consoleWord(console: VmOptions['console']): string {
   // signal=off: Ctrl-C is ours to handle.
   if (console === 'stdout') return 'stdio,id=console,signal=off'
+  if (console === 'keys') return 'stdio,id=console,signal=off,mux=on'
   return `file,${list({id: 'console', path: console.file})}`
 }
 
