@@ -9,6 +9,7 @@ import {CcError} from '../errors/index.js'
 import {
   configJsonSchema,
   configReference,
+  configSchema,
   encodeImageConfig,
   formatSize,
   loadConfig,
@@ -129,7 +130,7 @@ describe('loadConfig', () => {
       expect.stringMatching(/^layout\.partitions\.cc-app\.size: expected a size like 512M.*, got '12X'$/),
       'layout.partitions.cc-new.mount: is required',
       expect.stringMatching(/^layout\.partitions\.Bad: expected a name like cc-data.*, got 'Bad'$/),
-      'foo: unknown key (known: profile, distribution, source, os, boot, layout, flare)',
+      `foo: unknown key (known: ${Object.keys(configSchema.shape).join(', ')})`,
     ])
   })
 

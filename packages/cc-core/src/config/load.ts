@@ -93,6 +93,19 @@ function absolutePaths(raw: Tree, base: string): Tree {
   // A mirror is a line of sources.list, or a file.
   const mirror = (value: unknown) =>
     typeof value === 'string' && /^\s*deb(-src)?\s/.test(value) ? value : absolute(value)
+  const fileOrUrl = (value: unknown) => (typeof value === 'string' && /^https?:/.test(value) ? value : absolute(value))
+  /** The same for keys of an object below. */
+  const inside = (paths: Readonly<Record<string, (value: unknown) => unknown>>) => (value: unknown) =>
+    isTree(value)
+      ? {
+          ...value,
+          ...Object.fromEntries(
+            Object.keys(paths)
+              .filter((key) => key in value)
+              .map((key) => [key, paths[key]?.(value[key])]),
+          ),
+        }
+      : value
   const change = (section: string, paths: Readonly<Record<string, (value: unknown) => unknown>>): Tree => {
     const values = raw[section]
     if (!isTree(values)) return {}
@@ -113,6 +126,15 @@ function absolutePaths(raw: Tree, base: string): Tree {
     ...change('os', {
       files: (value) => (isTree(value) && 'from' in value ? {...value, from: absolute(value['from'])} : value),
     }),
+    ...change('amd', {patches: absolute}),
+    ...change('nvidia', {
+      debs: inside({file: absolute}),
+      patches: absolute,
+      signing: inside({key: absolute, certificate: absolute}),
+      repository: inside({key: fileOrUrl}),
+      cuda: inside({repository: inside({key: fileOrUrl})}),
+    }),
+    ...change('attestation', {snpguest: inside({file: absolute})}),
     ...change('flare', {wheels: absolute, findLinks: absolute}),
     ...change('launch', {ovmf: absolute, tool: absolute, stub: absolute}),
   }

@@ -1,7 +1,10 @@
 import {z} from 'zod'
 
+import {amdSchema} from './amd-schema.js'
+import {attestationSchema} from './attestation-schema.js'
 import {launchSchema} from './launch-schema.js'
 import {layoutSchema} from './layout-schema.js'
+import {nvidiaSchema} from './nvidia-schema.js'
 import {accountId, accountName, guestPath, hostPath, tmpfsSize} from './values.js'
 
 export const distributions = ['ubuntu-22.04', 'ubuntu-24.04', 'debian-12', 'debian-13'] as const
@@ -149,6 +152,9 @@ export const configSchema = z.strictObject({
   launch: launchSchema
     .prefault({})
     .describe('How the image is launched and measured; not taken over by a later stage.'),
+  amd: amdSchema.prefault({}).describe('What AMD SEV-SNP needs in the guest.'),
+  nvidia: nvidiaSchema.prefault({}).describe('Driver and CUDA.'),
+  attestation: attestationSchema.prefault({}).describe('Evidence of CPU and GPU.'),
   flare: flare.prefault({}).describe('NVIDIA FLARE, for the second stage.'),
 })
 

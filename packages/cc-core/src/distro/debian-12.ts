@@ -6,5 +6,7 @@ export const debian12: DistroProfile = {
   id: 'debian-12',
   release: '12',
   codename: 'bookworm',
+  // The small kernel, 6.1, is built without sev-guest.
+  snpKernels: ['linux-image-amd64'],
   basePackages: debianPackages,
 }

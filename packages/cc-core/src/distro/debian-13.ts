@@ -6,6 +6,7 @@ export const debian13: DistroProfile = {
   id: 'debian-13',
   release: '13',
   codename: 'trixie',
+  snpKernels: ['linux-image-amd64', 'linux-image-cloud-amd64'],
   // systemd-cryptsetup left the systemd package; our units call cryptsetup itself, so it is not needed.
   basePackages: debianPackages,
 }

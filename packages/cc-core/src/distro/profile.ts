@@ -18,6 +18,8 @@ export interface DistroProfile {
   }
   /** The kernel package when none is configured. */
   defaultKernel: string
+  /** Kernel packages with the driver sev-guest, which attestation reports of SEV-SNP come from. */
+  snpKernels: readonly string[]
   /** Packages that a locale needs, besides generating it. */
   localePackages: (locale: string) => string[]
   /** What a tree needs beyond the essential packages to boot as a confidential VM. */

@@ -8,6 +8,7 @@ export const ubuntu2404: DistroProfile = {
   release: '24.04',
   codename: 'noble',
   kernelPackages: {generic: 'linux-generic', hwe: 'linux-generic-hwe-24.04'},
+  snpKernels: ['linux-generic', 'linux-generic-hwe-24.04'],
   basePackages: [...basePackages, 'systemd-timesyncd', 'systemd-resolved'],
   hostNotes: [
     'AppArmor restricts user namespaces of ordinary users (since 23.10, on by default since 24.04): ' +

@@ -32,6 +32,7 @@ export const codes = {
   E_IMAGE: {exit: exits.input, meaning: 'the image is missing, damaged or not one of ours'},
   E_KEY: {exit: exits.input, meaning: 'the key is missing or does not open the image'},
   E_PACKAGE: {exit: exits.input, meaning: 'a package cannot be found or installed'},
+  E_PATCH: {exit: exits.input, meaning: 'a patch does not apply, or a hook failed'},
   E_STEP_ARGUMENT: {exit: exits.step, meaning: 'a step was called with a wrong parameter'},
   E_STEP_FAILED: {exit: exits.step, meaning: 'a step failed; its log says where'},
   E_SPACE: {exit: exits.space, meaning: 'a disk is full; the image of the run before is as it was'},

@@ -20,7 +20,7 @@ export async function preflight(what: Purpose, signal?: AbortSignal): Promise<vo
     const names = missing.map(({program}) => `'${program}'`).join(', ')
     throw new CcError('E_HOST_TOOL', `this host lacks ${names}`, {suggestions: [installCommand(missing)]})
   }
-  if (what === 'boot') return
+  if (what !== 'build' && what !== 'open') return
   refuse('E_SUBID', await ownSubordinateIdProblem())
   refuse('E_USERNS', await userNamespaceProblem(signal))
   // Only reading a file system back needs it.

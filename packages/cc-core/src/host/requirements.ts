@@ -1,5 +1,8 @@
-/** What a host does with images: build and seal them, open them, boot them. */
-export type Purpose = 'build' | 'open' | 'boot'
+/**
+ * What a host does with images: build and seal them, open them, boot them; and what only some configurations ask for:
+ * apply patches, download files.
+ */
+export type Purpose = 'build' | 'open' | 'boot' | 'patch' | 'download'
 
 /** A program that the tools call, and the Debian and Ubuntu package that has it. */
 export interface Tool {
@@ -38,6 +41,11 @@ export const tools: readonly Tool[] = [
   {program: 'python3', package: 'python3', for: build},
   {program: 'gpgv', package: 'gpgv', for: build},
   {program: 'base64', package: 'coreutils', for: build},
+  {program: 'patch', package: 'patch', for: ['patch']},
+  {program: 'dpkg-deb', package: 'dpkg', for: ['patch']},
+  {program: 'curl', package: 'curl', for: ['download']},
+  {program: 'gpg', package: 'gpg', for: ['download']},
+  {program: 'readelf', package: 'binutils', for: ['download']},
   {program: 'qemu-system-x86_64', package: 'qemu-system-x86', for: ['boot']},
 ]
 

@@ -50,6 +50,17 @@ export const manifestSchema = z.strictObject({
   initrd: z.strictObject({sealOffset: bytes}),
   disk: z.strictObject({bytes}),
   partitions: z.array(partition),
+  /** What was applied out of amd.patches, in this order. Target: the package and its version, or the source tree. */
+  amd: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        sha256,
+        kind: z.enum(['package', 'patch', 'hook']),
+        target: z.string().nullable(),
+      }),
+    )
+    .optional(),
   packages: z.array(z.strictObject({name: z.string(), version: z.string(), architecture: z.string()})),
   /**
    * Every other file of the image directory, the keys aside. Not the qcow2: its content is described by partition, so

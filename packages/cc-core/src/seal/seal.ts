@@ -38,6 +38,8 @@ export interface SealRequest {
   rootKey: string | null
   /** Further files of the image directory, by name: their paths in the tree. */
   extra?: Readonly<Record<string, string>>
+  /** What the manifest says of it. */
+  amd?: Manifest['amd']
 }
 
 /** What one seal knows from its first task to its last. */
@@ -155,6 +157,7 @@ function planManifest({request, filled, from, work, target, found}: Sealing): Ta
       initrd: {sealOffset: found.sealOffset},
       disk: {bytes: found.layout.diskBytes},
       partitions: describePartitions(found.layout, config.layout.partitions, found.contents, await readVerity(filled)),
+      ...(request.amd && {amd: request.amd}),
       packages: await readPackages(from),
       artefacts,
     }

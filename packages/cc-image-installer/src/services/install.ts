@@ -10,6 +10,7 @@ import {checkLayout} from 'cc-core/layout'
 import {sha256File, type Manifest} from 'cc-core/manifest'
 import {inspectIso, selectSource, type IsoSource} from 'cc-core/source'
 import {planTree, workFolders, type ImageBuild, type WorkFolders} from 'cc-core/stage'
+import {planExtras, type Extras} from './extras.js'
 import {hashFolder, onceTask, planStep, scriptsDirectory, stepTask, type PlannedStep, type Task} from 'cc-core/steps'
 
 /** Name of the base image, and the other name that the mission knows it by. */
@@ -41,10 +42,18 @@ export async function planInstall(options: InstallOptions): Promise<ImageBuild> 
   const folders = workFolders(workDir, 'base')
   const origin = await findOrigin(options, folders)
   const sourceDateEpoch = epochOf(process.env['SOURCE_DATE_EPOCH'])
-  const steps = await baseSteps(config, origin, folders, join(workDir, 'archives'), sourceDateEpoch)
+  const extras = await planExtras({
+    config,
+    profile: origin.profile,
+    pool: origin.pool,
+    folders,
+    workDir,
+    sourceDateEpoch,
+  })
+  const steps = await baseSteps(config, origin, folders, join(workDir, 'archives'), sourceDateEpoch, extras)
   return {
     title: `base image: ${origin.profile.id} from ${origin.source.label}`,
-    needs: ['build'],
+    needs: extras.needs,
     folders,
     outputDir,
     tree: await planTree({
@@ -65,6 +74,7 @@ export async function planInstall(options: InstallOptions): Promise<ImageBuild> 
       sourceDateEpoch,
       tool,
       rootKey,
+      ...extras.seal,
     },
   }
 }
@@ -150,6 +160,7 @@ async function baseSteps(
   {tree}: WorkFolders,
   archives: string,
   sourceDateEpoch: number,
+  extras: Extras,
 ): Promise<PlannedStep[]> {
   const {os, source, boot, layout} = config
   const epoch = {'source-date-epoch': sourceDateEpoch}
@@ -159,6 +170,7 @@ async function baseSteps(
     os.kernel ?? profile.defaultKernel,
     ...profile.localePackages(os.locale),
     ...os.packages,
+    ...extras.packages,
   ]
   return Promise.all([
     planStep(
@@ -175,6 +187,7 @@ async function baseSteps(
       },
       {checkpoint: true},
     ),
+    ...extras.steps,
     planStep('base/20-locale', {tree, locale: os.locale, timezone: os.timezone, ...epoch}),
     planStep('base/30-identity', {
       tree,
@@ -197,6 +210,7 @@ async function baseSteps(
       {inputs: await Promise.all(os.files.map(({from}) => identityOf(from)))},
     ),
     planStep('base/50-boot', {tree, guest, module: boot.modules}, {inputs: [await hashFolder(guest)]}),
+    ...extras.bootSteps,
     planStep('base/60-initramfs', {tree, ...epoch}),
     planStep('base/90-clean', {tree, ...epoch}),
   ])

@@ -1,0 +1,73 @@
+import {z} from 'zod'
+
+import {packageText, serviceUrl, sha256Text} from './download-schema.js'
+import {guestPath, hostPath} from './values.js'
+
+const snpguest = z
+  .strictObject({
+    file: hostPath.nullable().default(null).describe('The program as a file; needs `sha256`.'),
+    url: z
+      .url({protocol: /^https?$/, error: 'expected a URL'})
+      .nullable()
+      .default(null)
+      .describe('Where it is downloaded; needs `sha256`.'),
+    sha256: sha256Text.nullable().default(null).describe('The sha256 that file or download must have.'),
+    version: z
+      .string()
+      .regex(/^\d+\.\d+\.\d+$/, 'expected a version like 0.11.0')
+      .nullable()
+      .default('0.11.0')
+      .describe(
+        'Without file and URL: this version is built from crates.io, with cargo on the build host; null = no snpguest.',
+      ),
+  })
+  .refine(({file, url}) => file === null || url === null, 'expected file or url, not both')
+  .refine(
+    ({file, url, sha256}) => (file === null && url === null) || sha256 !== null,
+    'expected sha256 with file or url',
+  )
+
+const sdk = z.strictObject({
+  kind: z
+    .enum(['python', 'nvattest', 'none'])
+    .default('python')
+    .describe('`python`: from a package index into its own environment; `nvattest`: as packages of the CUDA archive.'),
+  requirements: z
+    .array(z.string().min(1))
+    .min(1)
+    .default(['nv-attestation-sdk==2.7.3', 'nv-local-gpu-verifier==2.7.3'])
+    .describe('What pip installs, as in a requirements file.'),
+  indexUrl: z.url().nullable().default(null).describe('Package index; null = that of pip, or of the host.'),
+  venv: guestPath.default('/opt/cc/venv').describe('Virtual environment in the guest.'),
+  packages: z.array(packageText).min(1).default(['nvattest']).describe('Packages for `nvattest`.'),
+})
+
+const services = z.strictObject({
+  nras: serviceUrl.default('https://nras.attestation.nvidia.com').describe('NVIDIA Remote Attestation Service.'),
+  rim: serviceUrl
+    .default('https://rim.attestation.nvidia.com/v1/rim/')
+    .describe('Reference integrity manifests of driver and firmware.'),
+  ocsp: serviceUrl.default('https://ocsp.ndis.nvidia.com/').describe('Revocation of certificates.'),
+})
+
+/** What gives evidence of CPU and GPU in the guest. */
+export const attestationSchema = z.strictObject({
+  enabled: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Install snpguest, NVIDIA’s attestation SDK and `/opt/cc/bin/cc-attest`. Off by default: the SDK is large.',
+    ),
+  snpguest: snpguest.prefault({}).describe('The program that talks to the SEV-SNP firmware.'),
+  sdk: sdk.prefault({}).describe('NVIDIA’s attestation SDK.'),
+  verifier: z
+    .enum(['local', 'remote'])
+    .default('local')
+    .describe('Who appraises the evidence of a GPU before it is made ready: the guest, or NRAS.'),
+  services: services.prefault({}).describe('Services that an appraisal asks.'),
+  tokenFile: guestPath
+    .default('/etc/cc/attestation.token')
+    .describe(
+      'File in the guest with the token of these services, mode 0600, put there with `os.files`; the variable `CC_ATTESTATION_TOKEN` of cc-attest wins. Never part of this file.',
+    ),
+})
