@@ -8,7 +8,11 @@ kernel_of() {
 }
 
 # overlay_path TEXT: as a value of a mount option of overlayfs.
-overlay_path() { sed 's/[\\:,]/\\&/g' <<<"$1"; }
+overlay_path() {
+	local text=${1//\\/\\\\}
+	text=${text//:/\\:}
+	printf '%s' "${text//,/\\,}"
+}
 
 # view_begin WORK: $view shows the tree, and what is changed in it goes to WORK. Kernels before 5.11 have no overlayfs
 # for ordinary users: they get a copy.
