@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install what this repository needs on a Debian or Ubuntu machine: packages, Node modules, and access to FUSE.
+# Install what this repository needs on a Debian or Ubuntu machine: packages and Node modules.
 # Nothing is done that has been done before; sudo is asked for only where packages are missing.
 set -Eeuo pipefail
 
@@ -40,12 +40,6 @@ install_packages() {
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "${missing[@]}"
 }
 
-# Distributions let everybody open /dev/fuse (systemd's 50-udev-default.rules); a bare container does not.
-open_fuse() {
-	[[ -e /dev/fuse ]] || return 0
-	[[ $(stat -c %a /dev/fuse) == 666 ]] || as_root chmod 0666 /dev/fuse
-}
-
 install_modules() {
 	local stamp="$repository/node_modules/.package-lock.json"
 	[[ -e $stamp && ! $repository/package-lock.json -nt $stamp ]] || (cd "$repository" && npm ci --no-audit --no-fund)
@@ -54,5 +48,4 @@ install_modules() {
 
 check_node
 install_packages
-open_fuse
 install_modules

@@ -82,7 +82,12 @@ table() { # LENGTH_OF_DATA: one partition behind another
 		step unpack-filesystem --filesystem "$dir/back" --tree "$dir/opened"
 		((status == 0)) || { echo "$output" && return 1; }
 		diff -u "$BATS_TEST_TMPDIR/before" <(identity "$dir/opened")
-		in_namespace rm -rf "$dir"/{tree,opened,fs,back,header,table} "$dir"/*.qcow2
+
+		step unpack-partition --disk "$dir/a, b.qcow2" --name cc-data --offset 2097152 --size "$(stat -c %s "$dir/fs")" \
+			--sha256 "$(sha256sum <"$dir/fs" | cut -d ' ' -f 1)" --header "$dir/header" --key-file "$dir/key" --tree "$dir/direct"
+		((status == 0)) || { echo "$output" && return 1; }
+		diff -u "$BATS_TEST_TMPDIR/before" <(identity "$dir/direct")
+		in_namespace rm -rf "$dir"/{tree,opened,direct,fs,back,header,table} "$dir"/*.qcow2
 		as_user mkdir "$dir/tree"
 	done
 }

@@ -19,3 +19,22 @@ luks_offline() {
 	esac
 	die E_STEP_FAILED "cryptsetup reencrypt: $message"
 }
+
+# luks_volume_key HEADER KEY_FILE OUTPUT: the key that the data is encrypted with. What is not as encrypt-partition.sh
+# makes it is refused.
+luks_volume_key() {
+	local message metadata
+	metadata=$(cryptsetup luksDump --dump-json-metadata "$1" 2>&1) ||
+		die E_IMAGE "$1 is no LUKS2 header: $metadata" "take an unaltered copy of the image"
+	python3 -c '
+import json, sys
+segments = json.load(sys.stdin)["segments"]
+wanted = {"type": "crypt", "offset": "0", "size": "dynamic", "iv_tweak": "0", "encryption": "aes-xts-plain64", "sector_size": 4096}
+sys.exit(segments != {"0": wanted})' <<<"$metadata" 2>/dev/null ||
+		die E_IMAGE "the LUKS header $1 is not as this tool makes it" "take an unaltered copy of the image"
+	rm -f -- "$3"
+	message=$(umask 077 && cryptsetup luksDump --batch-mode --disable-locks --disable-keyring --dump-volume-key \
+		--volume-key-file "$3" --key-file "$2" "$1" 2>&1 >/dev/null) && return 0
+	[[ $message != *'No key available'* ]] || die E_KEY "the key does not open the image" "give the key that was made with it"
+	die E_STEP_FAILED "cryptsetup luksDump: $message"
+}

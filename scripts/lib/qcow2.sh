@@ -7,3 +7,23 @@ qcow2_window() {
 	printf 'driver=raw,offset=%s,size=%s,file.driver=qcow2,file.file.driver=file,file.file.filename=%s' \
 		"$2" "$3" "${1//,/,,}"
 }
+
+# qcow2_pieces DISK OFFSET LENGTH: where a part of the disk lies in the file, as JSON: [offset or null for zeros, length].
+# Fails where not all of it lies there as it is: compressed, encrypted, or in another file.
+qcow2_pieces() {
+	local info map
+	info=$(qemu-img info -f qcow2 --output json "$1" 2>&1) && map=$(qemu-img map -f qcow2 --output json \
+		--start-offset "$2" --max-length "$3" "$1" 2>&1) ||
+		die E_IMAGE "$1 cannot be read: ${info##*: }${map+ ${map##*: }}" "it may be damaged, or not be a qcow2"
+	printf '%s\n%s\n' "$(tr -d '\n' <<<"$info")" "$(tr -d '\n' <<<"$map")" |
+		python3 "$scripts_dir/lib/qcow2-pieces.py" "$2" "$3"
+}
+
+# qcow2_read DISK OFFSET LENGTH OUTPUT: copy a part of the disk into a file of its own.
+qcow2_read() {
+	local message
+	message=$(qemu-img convert -O raw --image-opts "$(qcow2_window "$1" "$2" "$3")" "$4" 2>&1) && return 0
+	rm -f -- "$4"
+	[[ $message != *'No space left'* ]] || die E_SPACE "no space left while reading $1" "free some space"
+	die E_IMAGE "$1 cannot be read: $message" "it may be damaged, or not be a qcow2"
+}

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Unpack the ext4 file system in a partition of a qcow2 disk into a new tree: the inverse of make-filesystem.sh,
+# encrypt-partition.sh and place-partition.sh together.
+#
+# It is read where it lies, and decrypted on the way: no copy of the partition and no decrypted file system is made.
+#
+# Parameters:
+#   --disk FILE         the qcow2
+#   --name NAME         the partition, for messages
+#   --offset SIZE       where its content begins, in bytes
+#   --size SIZE         how long it is, in bytes
+#   --sha256 TEXT       of the content as it lies on the disk: another one is refused
+#   [--header FILE]     its LUKS2 header; without one it is not encrypted
+#   [--key-file FILE]   the key, with --header
+#   --tree PATH         the tree to make
+# Runs in: namespace
+# Network: no
+# Output: the tree, with owners, modes, times, links, extended attributes, ACLs and capabilities
+
+# shellcheck source=../lib/step.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
+# shellcheck source=../lib/luks.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/luks.sh"
+# shellcheck source=../lib/qcow2.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/qcow2.sh"
+# shellcheck source=../lib/ext4.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/ext4.sh"
+step "$@"
+need python3 qemu-img
+
+# What belongs to this run only, in memory: it ends with the namespace.
+mount -t tmpfs -o mode=0700 tmpfs /mnt
+
+volume_key=
+if [[ -n $header ]]; then
+	need cryptsetup
+	[[ -n $key_file ]] || die E_STEP_ARGUMENT "--key-file is required with --header"
+	check_key_file "$key_file"
+	volume_key=/mnt/volume-key
+	luks_volume_key "$header" "$key_file" "$volume_key"
+fi
+
+file=$disk
+if ! qcow2_pieces "$disk" "$offset" "$size" >/mnt/pieces; then
+	# Compressed, or on top of another file: qemu-img knows how to read that. The copy has no name, so that nothing is
+	# left of it however this ends.
+	copy=$(mktemp -- "$(dirname -- "$tree")/.content.XXXXXX")
+	exec {copy_fd}<>"$copy"
+	rm -- "$copy"
+	file=/proc/self/fd/$copy_fd
+	qcow2_read "$disk" "$offset" "$size" "$file"
+	printf '[[0, %s]]\n' "$size" >/mnt/pieces
+fi
+ext4_unpack "$file" /mnt/pieces "$sha256" "$volume_key" "$tree" "$name in $disk"
