@@ -20,7 +20,6 @@ export const codes = {
   E_HOST_TOOL: {exit: exits.host, meaning: 'the host lacks a program'},
   E_SUBID: {exit: exits.host, meaning: 'the user has no subordinate user or group ids'},
   E_USERNS: {exit: exits.host, meaning: 'the host forbids user namespaces'},
-  E_DEV_FUSE: {exit: exits.host, meaning: '/dev/fuse cannot be opened'},
   E_VM: {exit: exits.host, meaning: 'a virtual machine could not be started'},
   E_LOCKED: {exit: exits.host, meaning: 'another build is using the same directory'},
   E_NETWORK: {exit: exits.host, meaning: 'a download source cannot be reached'},

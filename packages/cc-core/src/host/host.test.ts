@@ -6,7 +6,7 @@ import {afterEach, beforeEach, describe, expect, it, vi} from 'vitest'
 
 import * as environment from '../exec/environment.js'
 import {scriptsDirectory} from '../steps/index.js'
-import {fuseProblem, installCommand, missingTools, preflight, tools, userNamespaceProblem} from './index.js'
+import {installCommand, missingTools, preflight, tools, userNamespaceProblem} from './index.js'
 import {subordinateIdProblem} from './subordinate-ids.js'
 import {explainRefusal, namespaceCommand} from './user-namespace.js'
 
@@ -85,15 +85,6 @@ describe('user namespaces', () => {
   it('need another host where no switch forbids them', () => {
     const values = {'kernel.apparmor_restrict_unprivileged_userns': '0', 'user.max_user_namespaces': '100'}
     expect(explainRefusal('unshare: no', values).fix).toContain('run it as root')
-  })
-})
-
-describe('/dev/fuse', () => {
-  it('must be there and open to us', async () => {
-    expect((await fuseProblem('/no/such'))?.fix).toBe('sudo modprobe fuse')
-    expect(await fuseProblem('/dev/null')).toBeNull()
-    // A folder can be opened for reading only, by root as well.
-    expect((await fuseProblem('/'))?.fix).toBe('sudo chmod 0666 /')
   })
 })
 

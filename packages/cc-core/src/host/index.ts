@@ -1,4 +1,3 @@
-export {fuseProblem} from './fuse.js'
 export {missingTools, preflight} from './preflight.js'
 export {installCommand, neededBytes, oldest, tools, type Purpose, type Tool} from './requirements.js'
 export {ownSubordinateIdProblem, type HostProblem} from './subordinate-ids.js'

@@ -1,6 +1,5 @@
 import {CcError, type ErrorCode} from '../errors/index.js'
 import {findProgram} from '../exec/index.js'
-import {fuseProblem} from './fuse.js'
 import {installCommand, tools, type Purpose, type Tool} from './requirements.js'
 import {ownSubordinateIdProblem, type HostProblem} from './subordinate-ids.js'
 import {userNamespaceProblem} from './user-namespace.js'
@@ -12,7 +11,7 @@ export function missingTools(what: Purpose): Tool[] {
 
 /**
  * Refuse to start what this host cannot finish. Takes a tenth of a second.
- * @throws E_HOST_TOOL naming all programs that are missing, E_SUBID, E_USERNS or E_DEV_FUSE, with the command that mends it
+ * @throws E_HOST_TOOL naming all programs that are missing, E_SUBID or E_USERNS, with the command that mends it
  */
 export async function preflight(what: Purpose, signal?: AbortSignal): Promise<void> {
   const missing = missingTools(what)
@@ -23,8 +22,6 @@ export async function preflight(what: Purpose, signal?: AbortSignal): Promise<vo
   if (what !== 'build' && what !== 'open') return
   refuse('E_SUBID', await ownSubordinateIdProblem())
   refuse('E_USERNS', await userNamespaceProblem(signal))
-  // Only reading a file system back needs it.
-  if (what === 'open') refuse('E_DEV_FUSE', await fuseProblem())
 }
 
 function refuse(code: ErrorCode, problem: HostProblem | null): void {

@@ -4,7 +4,7 @@ import {CcError} from '../errors/index.js'
 import type {ImageDirectory} from '../manifest/index.js'
 import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
 import {mkdirPrivate, remove} from '../fs/index.js'
-import {verifyContent, verifyFiles} from './verify.js'
+import {verifyFiles} from './verify.js'
 
 /** Which image to open, and where its content goes. */
 export interface OpenRequest {
@@ -16,8 +16,8 @@ export interface OpenRequest {
 }
 
 /**
- * Plan the opening of an image: the inverse of planSeal. Nothing is decrypted that is not as the manifest says. What partitions were filled with lies in the tree again where
- * it came from.
+ * Plan the opening of an image: the inverse of planSeal. There is no tree of what is not as the manifest says. What
+ * partitions were filled with lies in the tree again where it came from.
  * @param work a folder for intermediate files; emptied first and removed at the end
  * @throws E_IMAGE for an image that has no root partition of ours
  */
@@ -45,25 +45,16 @@ export async function planOpen({image, rootKey, tree}: OpenRequest, work: string
     ),
     stepTask(await planStep('tree/remove', {tree})),
   ]
-  for (const partition of filled) {
-    const data = join(work, `${partition.name}.data`)
-    const read = {disk, output: data, offset: partition.start, size: partition.content?.bytes ?? 0}
-    tasks.push(
-      stepTask(await planStep('disk/read-partition', read), partition.name),
-      writeTask(`open/verify:${partition.name}`, `compare ${data} with the manifest`, () =>
-        verifyContent(image, partition, data),
-      ),
-    )
-    if (partition.encryption === 'luks2') {
-      const header = join(sealed, 'headers', `${partition.name}.luks`)
-      const decrypt = await planStep('disk/decrypt-partition', {data, header, 'key-file': rootKey})
-      tasks.push(stepTask(decrypt, partition.name))
-    }
-    const unpack = await planStep('disk/unpack-filesystem', {
-      filesystem: data,
-      tree: partition.from === '/' ? tree : `${tree}${partition.from}`,
+  for (const {name, start, content, encryption, from} of filled) {
+    if (content === null) throw new CcError('E_IMAGE', `${image.path} does not say what ${name} holds`)
+    const encrypted = encryption === 'luks2'
+    const unpack = await planStep('disk/unpack-partition', {
+      ...{disk, name, offset: start, size: content.bytes, sha256: content.sha256},
+      header: encrypted ? join(sealed, 'headers', `${name}.luks`) : undefined,
+      'key-file': encrypted ? rootKey : undefined,
+      tree: from === '/' ? tree : `${tree}${from}`,
     })
-    tasks.push(stepTask(unpack, partition.name))
+    tasks.push(stepTask(unpack, name))
   }
   tasks.push(
     writeTask('open/end', `remove ${work}`, () => {

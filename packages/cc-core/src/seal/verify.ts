@@ -49,19 +49,6 @@ export async function verifyFiles(image: ImageDirectory): Promise<void> {
   if (altered.length > 0) throw alteredError(image, altered)
 }
 
-/**
- * @param data what was read of a partition, as it lies on the disk
- * @throws E_IMAGE where it is not what the manifest says
- */
-export async function verifyContent(
-  image: ImageDirectory,
-  {name, content}: ManifestPartition,
-  data: string,
-): Promise<void> {
-  if (content === null || (await sha256File(data)) === content.sha256) return
-  throw alteredError(image, [{name, reason: 'has another sha256'}])
-}
-
 function alteredError({path}: ImageDirectory, altered: readonly Alteration[]): CcError {
   const list = altered.map(({name, reason}) => `${name} ${reason}`).join('; ')
   return new CcError('E_IMAGE', `${path} was altered after its manifest was written: ${list}`, {
