@@ -225,7 +225,7 @@ poke() { as_user bash -c 'printf "$3" | dd of="$1/fs" bs=1 seek="$2" conv=notrun
 			nothing_left
 		fi
 		in_namespace rm -rf "$dir/opened"
-		equal "$(ls -A "$dir" | sort | paste -sd ' ')" "fs good key tree witness"
+		equal "$(find "$dir" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | paste -sd ' ')" "fs good key tree witness"
 	done
 	((failures >= 5))
 	[[ $(cat "$dir/witness") == untouched ]]

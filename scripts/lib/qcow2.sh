@@ -12,9 +12,10 @@ qcow2_window() {
 # Fails where not all of it lies there as it is: compressed, encrypted, or in another file.
 qcow2_pieces() {
 	local info map
-	info=$(qemu-img info -f qcow2 --output json "$1" 2>&1) && map=$(qemu-img map -f qcow2 --output json \
-		--start-offset "$2" --max-length "$3" "$1" 2>&1) ||
-		die E_IMAGE "$1 cannot be read: ${info##*: }${map+ ${map##*: }}" "it may be damaged, or not be a qcow2"
+	info=$(qemu-img info -f qcow2 --output json "$1" 2>&1) ||
+		die E_IMAGE "$1 cannot be read: ${info##*: }" "it may be damaged, or not be a qcow2"
+	map=$(qemu-img map -f qcow2 --output json --start-offset "$2" --max-length "$3" "$1" 2>&1) ||
+		die E_IMAGE "$1 cannot be read: ${map##*: }" "it may be damaged, or be in use by a virtual machine"
 	printf '%s\n%s\n' "$(tr -d '\n' <<<"$info")" "$(tr -d '\n' <<<"$map")" |
 		python3 "$scripts_dir/lib/qcow2-pieces.py" "$2" "$3"
 }
