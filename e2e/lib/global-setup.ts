@@ -16,6 +16,7 @@ const packages = [
   'packages/cc-core',
   'packages/cc-image-installer',
   'packages/cc-flare-builder',
+  'packages/cc-hardening-builder',
   'packages/cc-image-test',
   'packages/cc-resize',
 ]

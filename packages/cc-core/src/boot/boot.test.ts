@@ -105,6 +105,17 @@ describe('the kernel command line', () => {
     }
   })
 
+  it('locks the kernel of a hardened image, and in production takes nothing from fw_cfg', () => {
+    const words = (production: boolean, lockdown: 'none' | 'integrity' = 'integrity') =>
+      kernelCommandLine({console: 'ttyS0', hardened: {lockdown, production}}).split(' ')
+    for (const word of ['lockdown=integrity', 'module.sig_enforce=1', 'sysctl.kernel.sysrq=0'])
+      expect(words(false)).toContain(word)
+    expect(words(true)).toContain('module_blacklist=qemu_fw_cfg')
+    expect(words(false)).not.toContain('module_blacklist=qemu_fw_cfg')
+    expect(words(true, 'none').filter((word) => /lockdown|sig_enforce/.test(word))).toEqual([])
+    expect(kernelCommandLine({console: 'ttyS0'})).not.toContain('lockdown')
+  })
+
   it('ends with the configured words', () => {
     expect(kernelCommandLine({console: 'hvc0', extra: ['a=b', 'c']})).toMatch(/^console=hvc0 .* a=b c$/)
   })

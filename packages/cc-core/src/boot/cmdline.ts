@@ -4,6 +4,14 @@ export interface CommandLineOptions {
   console: string
   /** Further words, from boot.cmdline in cc.yaml. */
   extra?: readonly string[]
+  /** The words of a hardened image; without it, those of the other stages. */
+  hardened?: HardenedWords | undefined
+}
+
+export interface HardenedWords {
+  lockdown: 'none' | 'integrity' | 'confidentiality'
+  /** Nothing is taken from QEMU's fw_cfg, which in a development image hands over the keys. */
+  production: boolean
 }
 
 /**
@@ -11,7 +19,7 @@ export interface CommandLineOptions {
  * one: the image directory, the launcher, the expected measurement and the tests all use the text that this returns.
  * What boots is decided by boot.conf in the initrd, never here.
  */
-export function kernelCommandLine({console, extra = []}: CommandLineOptions): string {
+export function kernelCommandLine({console, extra = [], hardened}: CommandLineOptions): string {
   return [
     `console=${console}`,
     'quiet',
@@ -26,6 +34,31 @@ export function kernelCommandLine({console, extra = []}: CommandLineOptions): st
     'systemd.import_credentials=no',
     // The seed of the boot loader is the host's; the processor's generator is not.
     'random.trust_bootloader=off',
+    ...(hardened === undefined ? [] : hardenedWords(hardened)),
     ...extra,
   ].join(' ')
+}
+
+/** https://docs.kernel.org/admin-guide/kernel-parameters.html and kernel-command-line(7) of systemd. */
+function hardenedWords({lockdown, production}: HardenedWords): string[] {
+  return [
+    // Only modules that the distribution has signed, and no writing to the kernel's memory by root.
+    ...(lockdown === 'none' ? [] : [`lockdown=${lockdown}`, 'module.sig_enforce=1']),
+    // From the first moment, not only when the sysctl duty has run: a break on the serial line is a SysRq.
+    'sysctl.kernel.sysrq=0',
+    // An oops must not turn the messages of the kernel, which may hold data, back on.
+    'printk.console_no_auto_verbose=1',
+    'debugfs=off',
+    'vsyscall=none',
+    'slab_nomerge',
+    'init_on_alloc=1',
+    'randomize_kstack_offset=on',
+    'systemd.show_status=no',
+    'systemd.crash_shell=no',
+    'systemd.dump_core=no',
+    'systemd.firstboot=no',
+    // A generator of systemd 256 and newer opens sshd on AF_VSOCK, which belongs to the host.
+    'systemd.ssh_auto=no',
+    ...(production ? ['module_blacklist=qemu_fw_cfg'] : []),
+  ]
 }

@@ -62,7 +62,7 @@ export abstract class CcCommand<T extends typeof Command> extends BaseCommand<T>
    * The configuration of --config and --set, checked.
    * @param overrides values of the command's own flags by their key; undefined ones are left out
    */
-  protected loadConfig(overrides: Readonly<Record<string, string | undefined>> = {}): Config {
+  protected loadConfig(overrides: Readonly<Record<string, unknown>> = {}): Config {
     return configOf(this.flags, overrides)
   }
 

@@ -31,7 +31,7 @@ export const configFlags = {
  */
 export function configOf(
   flags: {config?: string | undefined; set?: readonly string[] | undefined},
-  overrides: Readonly<Record<string, string | undefined>> = {},
+  overrides: Readonly<Record<string, unknown>> = {},
 ): Config {
   const own = Object.entries(overrides).flatMap(
     ([key, value]) => (value === undefined ? [] : [`${key}=${JSON.stringify(value)}`]), // JSON is YAML.

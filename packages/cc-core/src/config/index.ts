@@ -1,5 +1,14 @@
+export type {HardeningConfig, PortRule} from './hardening-schema.js'
 export {defaultPartitions, encryptions, integrities, keySources} from './layout-schema.js'
-export {encodeConfig, encodeImageConfig, loadConfig, parseConfig, printConfig, type ImageConfig} from './load.js'
+export {
+  encodeConfig,
+  encodeImageConfig,
+  loadConfig,
+  parseConfig,
+  printConfig,
+  readYaml,
+  type ImageConfig,
+} from './load.js'
 export {configJsonSchema, configReference, referenceRows, type ReferenceRow} from './reference.js'
 export {
   configSchema,

@@ -29,12 +29,16 @@ export type ImageConfig = Pick<Config, 'profile' | 'os' | 'boot' | 'layout'>
 
 /** That part as the plain object that parseConfig reads. It names no path of the host: those files are in the image. */
 export function encodeImageConfig(config: Config): Record<string, unknown> {
-  const {profile, os, boot, layout, flare} = encodeConfig(config)
+  const {profile, os, boot, layout, flare, hardening} = encodeConfig(config)
   const {venv, workspace} = flare ?? {}
   // A default partition that was taken away must not come back.
   const gone = Object.keys(defaultPartitions).filter((name) => !(name in layout.partitions))
   const partitions = {...layout.partitions, ...Object.fromEntries(gone.map((name) => [name, null]))}
-  return {profile, os: {...os, files: []}, boot, layout: {...layout, partitions}, flare: {venv, workspace}}
+  const image = {profile, os: {...os, files: []}, boot, layout: {...layout, partitions}, flare: {venv, workspace}}
+  // Only a hardened image has a role.
+  if (config.hardening.role === null) return image
+  const {requirements: _, startupKit: __, mounts = {}, ...rest} = hardening ?? {}
+  return {...image, hardening: {...rest, mounts: {input: mounts.input, output: mounts.output}}}
 }
 
 /** The configuration out of a plain object as a cc.yaml holds it. Host paths in it must be absolute. */
@@ -56,7 +60,11 @@ export function encodeConfig(config: Config): z.input<typeof configSchema> {
   return z.encode(configSchema, config)
 }
 
-function readYaml(file: string): Tree {
+/**
+ * A YAML file with keys and values.
+ * @throws CcError E_CONFIG where it cannot be read, or is none
+ */
+export function readYaml(file: string): Tree {
   let text: string
   try {
     text = readFileSync(file, 'utf8')
@@ -136,6 +144,11 @@ function absolutePaths(raw: Tree, base: string): Tree {
     }),
     ...change('attestation', {snpguest: inside({file: absolute})}),
     ...change('flare', {wheels: absolute, findLinks: absolute}),
+    ...change('hardening', {
+      requirements: absolute,
+      startupKit: absolute,
+      mounts: (value) => (isTree(value) ? {...value, ...map(value, ['inputKey', 'outputKey'], absolute)} : value),
+    }),
     ...change('launch', {ovmf: absolute, tool: absolute, stub: absolute}),
   }
 }
@@ -158,6 +171,13 @@ function withDefaultPartitions(raw: Tree): Tree {
   const names = [...new Set([...Object.keys(defaultPartitions), ...Object.keys(configured)])]
   const partitions = names.filter((name) => configured[name] !== null).map((name) => [name, merged[name]])
   return {...raw, layout: {...layout, partitions: Object.fromEntries(partitions) as Tree}}
+}
+
+/** Some keys of an object, changed; those that are not there stay away. */
+function map(values: Tree, keys: readonly string[], change: (value: unknown) => unknown): Tree {
+  const changed: Tree = {}
+  for (const key of keys) if (key in values) changed[key] = change(values[key])
+  return changed
 }
 
 function merge(base: Tree, over: Tree): Tree {

@@ -2,6 +2,7 @@ import {z} from 'zod'
 
 import {amdSchema} from './amd-schema.js'
 import {attestationSchema} from './attestation-schema.js'
+import {hardeningSchema} from './hardening-schema.js'
 import {launchSchema} from './launch-schema.js'
 import {layoutSchema} from './layout-schema.js'
 import {nvidiaSchema} from './nvidia-schema.js'
@@ -156,6 +157,7 @@ export const configSchema = z.strictObject({
   nvidia: nvidiaSchema.prefault({}).describe('Driver and CUDA.'),
   attestation: attestationSchema.prefault({}).describe('Evidence of CPU and GPU.'),
   flare: flare.prefault({}).describe('NVIDIA FLARE, for the second stage.'),
+  hardening: hardeningSchema.prefault({}).describe('The application and its closed room, for the third stage.'),
 })
 
 export type Config = z.output<typeof configSchema>

@@ -85,7 +85,14 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
       remove(work)
       mkdirPrivate(work)
       await mkdir(keys, {mode: 0o700})
-      for (const {name} of filled.filter(isEncrypted)) await makeKey(keyFile(keys, name), request.rootKey)
+      const rootFirst = filled
+        .filter(isEncrypted)
+        .sort((a, b) => Number(b.name === 'cc-root') - Number(a.name === 'cc-root'))
+      for (const {name, partition} of rootFirst) {
+        // One key is enough where the host knows it anyway.
+        const same = partition.key === 'development' && name !== 'cc-root'
+        await makeKey(keyFile(keys, name), same ? keyFile(keys, 'cc-root') : request.rootKey)
+      }
     }),
     ...(await planPlain(filled, {seed, sourceDateEpoch: request.sourceDateEpoch})),
     ...(request.prepared === undefined ? await planTreeFiles(request, work) : []),
@@ -96,7 +103,11 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
   ]
 }
 
-const commandLine = ({boot}: Config) => kernelCommandLine({console: boot.console, extra: boot.cmdline})
+function commandLine({stage, config: {boot, profile, hardening}}: SealRequest): string {
+  const hardened = {lockdown: hardening.lockdown, production: profile === 'production'}
+  const extra = boot.cmdline
+  return kernelCommandLine({console: boot.console, extra, hardened: stage === 'hardened' ? hardened : undefined})
+}
 
 /** Where each partition lies, boot.conf, and the disk with its content. */
 async function planDisk({request, filled, seed, disk, table, conf, found}: Sealing): Promise<Task[]> {
@@ -110,7 +121,7 @@ async function planDisk({request, filled, seed, disk, table, conf, found}: Seali
     found.layout = computeLayout({partitions: await Promise.all(requests), diskSize: config.layout.size, seed})
     await atomicWrite(table, sfdiskScript(found.layout))
     const {profile, layout} = config
-    const cmdline = commandLine(config)
+    const cmdline = commandLine(request)
     const verity = await readVerity(filled)
     await atomicWrite(conf, bootConf({profile, cmdline, partitions, verity, overlaySize: layout.overlaySize}))
   })
@@ -145,7 +156,7 @@ function planManifest({request, filled, from, work, target, found}: Sealing): Ta
   const {config, name, aliases, extra = {}} = request
   const {stage, tool, distribution, source, sourceDateEpoch, buildKey} = request
   return writeTask('seal/manifest', `write cmdline and manifest.json in ${target}`, async () => {
-    const cmdline = commandLine(config)
+    const cmdline = commandLine(request)
     await atomicWrite(join(target, 'cmdline'), `${cmdline}\n`)
     const artefacts: Manifest['artefacts'] = {}
     for (const file of ['vmlinuz', 'initrd.img', 'cmdline', ...Object.keys(extra)])

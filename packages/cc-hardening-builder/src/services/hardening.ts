@@ -1,0 +1,127 @@
+import {createHash} from 'node:crypto'
+import {existsSync} from 'node:fs'
+import {join} from 'node:path'
+
+import {parseConfig, type Config, type KeySource} from 'cc-core/config'
+import {CcError} from 'cc-core/errors'
+import {checkLayout} from 'cc-core/layout'
+import {readImageDirectory, sha256File, type ImageDirectory} from 'cc-core/manifest'
+import {planOpen} from 'cc-core/seal'
+import {planTree, workFolders, type ImageBuild} from 'cc-core/stage'
+
+import {hardenedLayout} from './layout.js'
+import {readRequirements} from './requirements.js'
+import {planSite, type Site} from './site.js'
+import {hardeningSteps, lock} from './steps.js'
+
+/** Name of the image of this stage. */
+export const imageName = 'nvflare_cc_image_hardened'
+
+export interface HardeningOptions {
+  /** Its sections hardening, flare (the package index) and layout.size are used; the rest comes from the FLARE image. */
+  config: Config
+  /** The FLARE image: its directory or the qcow2 in it. Paths are absolute. */
+  image: string
+  /** The requirements file of the application. */
+  requirements: string
+  /** Key of the FLARE image; null: the one beside it. */
+  rootKey: string | null
+  /** Key for the new image; null: a new random one. */
+  newRootKey: string | null
+  /** The host provides the keys: for trying things out. */
+  development: boolean
+  outputDir: string
+  workDir: string
+  tool: string
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Plan the hardened image. Writes nothing; the FLARE image is compared with its manifest when it is opened.
+ * @throws CcError E_IMAGE for an image that is missing or not a FLARE image; E_KEY without its key; E_CONFIG, E_LAYOUT
+ *   for what contradicts itself; E_PACKAGE for a local file that the requirements name and that is not there
+ */
+export async function planHardening(options: HardeningOptions): Promise<ImageBuild> {
+  const {outputDir, workDir, tool, newRootKey} = options
+  const requirements = await readRequirements(options.requirements)
+  const flare = await readImageDirectory(options.image)
+  if (flare.manifest.stage !== 'flare') {
+    throw new CcError('E_IMAGE', `${flare.path} is of the stage '${flare.manifest.stage}', a FLARE image is needed`, {
+      suggestions: ['build it with nvflare-cc-builder, and name it: --image DIR'],
+    })
+  }
+  const rootKey = keyOf(flare, options.rootKey)
+  const site = planSite(options.config)
+  const config = takeOver(flare, options, site)
+  const folders = workFolders(workDir, 'hardened')
+  const {sourceDateEpoch, distribution} = flare.manifest
+  const open = await planOpen({image: flare, rootKey, tree: folders.tree}, join(folders.root, 'open'))
+  return {
+    title: `hardened image of ${site.name} (${site.role}) from ${flare.path}`,
+    needs: ['build', 'open'],
+    folders,
+    outputDir,
+    tree: await planTree({
+      tree: folders.tree,
+      origin: open,
+      originKey: createHash('sha256').update(JSON.stringify(flare.manifest)).digest('hex'),
+      needs: [],
+      steps: await hardeningSteps({config, site, requirements, tree: folders.tree, workDir, sourceDateEpoch}),
+      workDir,
+    }),
+    seal: {
+      name: imageName,
+      stage: 'hardened',
+      aliases: [],
+      config,
+      distribution,
+      source: {kind: 'image', label: flare.manifest.name, sha256: await sha256File(flare.file('manifest.json'))},
+      sourceDateEpoch,
+      tool,
+      rootKey: newRootKey,
+      extra: {'python.json': lock},
+    },
+  }
+}
+
+/** @throws E_KEY where there is no key */
+function keyOf(image: ImageDirectory, given: string | null): string {
+  const key = given ?? image.file('keys/root.key')
+  if (existsSync(key)) return key
+  throw new CcError('E_KEY', `the key of ${image.path} is not there: '${key}'`, {
+    suggestions: ['name the file with the root key: --root-key FILE'],
+  })
+}
+
+/** What the image is comes from the FLARE image; what is closed, and for whom, from this command. */
+function takeOver(flare: ImageDirectory, options: HardeningOptions, site: Site): Config {
+  const {config: own, development} = options
+  const profile = development ? 'development' : 'production'
+  const taken = parseConfig({...flare.manifest.config, profile})
+  const hardening = {...own.hardening, role: site.role, site: site.name}
+  const base = {
+    ...taken,
+    hardening,
+    launch: own.launch,
+    flare: {...own.flare, venv: taken.flare.venv, workspace: taken.flare.workspace},
+  }
+  const size = own.layout.size ?? taken.layout.size
+  const {overlaySize} = own.layout
+  const layout = hardenedLayout(base, site.role, keySource(own.hardening.key, development))
+  const config: Config = {...base, layout: {...layout, size, overlaySize, esp: false}}
+  checkLayout(config)
+  return config
+}
+
+/** @throws E_LAYOUT for a development key in a production image */
+function keySource(configured: KeySource | null, development: boolean): KeySource {
+  if (!development && configured === 'development') {
+    throw new CcError(
+      'E_LAYOUT',
+      "hardening.key: 'development' lets the host read everything; a production image refuses it",
+      {suggestions: ["use 'kbs' or 'tee-derived', or --development to try things out"]},
+    )
+  }
+  if (development && configured !== null && configured !== 'development') return configured
+  return configured ?? (development ? 'development' : 'kbs')
+}

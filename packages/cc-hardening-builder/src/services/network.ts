@@ -1,0 +1,53 @@
+import type {HardeningConfig, PortRule} from 'cc-core/config'
+
+/** The port at which a server of NVIDIA FLARE listens unless it is provisioned otherwise. */
+const flarePort = 8002
+
+export type Role = 'client' | 'server'
+
+/** The allow-lists of the firewall. */
+export interface AllowLists {
+  inbound: readonly PortRule[]
+  outbound: readonly PortRule[]
+}
+
+/** The allow-lists of a site: what is configured, else what its role needs. */
+export function allowLists({inbound, outbound}: HardeningConfig['network'], role: Role): AllowLists {
+  const own: PortRule[] = [{port: flarePort, protocol: 'tcp', cidr: null}]
+  return {
+    inbound: inbound ?? (role === 'server' ? own : []),
+    outbound: outbound ?? (role === 'client' ? own : []),
+  }
+}
+
+/**
+ * Rules that contradict each other or the rest of the firewall, as `hardening.network.KEY: reason`. A list allows;
+ * what says the same twice, or opens what another rule restricts, was not meant so.
+ */
+export function networkProblems(lists: AllowLists): string[] {
+  return [...listProblems('inbound', lists.inbound), ...listProblems('outbound', lists.outbound)]
+}
+
+function listProblems(name: keyof AllowLists, rules: readonly PortRule[]): string[] {
+  const problems: string[] = []
+  const seen = new Set<string>()
+  for (const rule of rules) {
+    const text = showRule(rule)
+    if (seen.has(text)) problems.push(`${text} stands twice`)
+    seen.add(text)
+    const open = rule.cidr !== null && rules.some((other) => other.cidr === null && samePort(rule, other))
+    if (open) problems.push(`${text} restricts a port that ${showRule({...rule, cidr: null})} opens to everybody`)
+    if (name === 'outbound' && rule.port === 53)
+      problems.push(`${text} would let questions out to any name server: use hardening.network.resolvers`)
+    if (name === 'inbound' && rule.protocol === 'udp' && [68, 546].includes(rule.port))
+      problems.push(`${text} is the port of our DHCP client, which has rules of its own`)
+  }
+  return problems.map((problem) => `hardening.network.${name}: ${problem}`)
+}
+
+const samePort = (a: PortRule, b: PortRule) => a.port === b.port && a.protocol === b.protocol
+
+/** A rule as site.conf has it: `tcp/8002`, or `tcp/8002@10.0.0.0/8`. */
+export function showRule({port, protocol, cidr}: PortRule): string {
+  return `${protocol}/${port}${cidr === null ? '' : `@${cidr}`}`
+}

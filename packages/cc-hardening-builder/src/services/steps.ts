@@ -1,0 +1,98 @@
+import {join} from 'node:path'
+
+import type {Config} from 'cc-core/config'
+import {sha256File} from 'cc-core/manifest'
+import {hashFolder, planStep, scriptsDirectory, type PlannedStep} from 'cc-core/steps'
+
+import {defaultOutput} from './layout.js'
+import type {Requirements} from './requirements.js'
+import type {Site} from './site.js'
+
+/** Where the image keeps the list of what pip installed; a copy lies in the image directory. */
+export const lock = '/usr/share/cc/python.json'
+
+export interface StepsRequest {
+  config: Config
+  site: Site
+  requirements: Requirements
+  tree: string
+  workDir: string
+  sourceDateEpoch: number
+}
+
+/** The steps that make a FLARE image a hardened one; nothing in them depends on the site but its role's folders. */
+export async function hardeningSteps(request: StepsRequest): Promise<PlannedStep[]> {
+  const {config, site, requirements, tree, workDir, sourceDateEpoch} = request
+  const {os, flare, hardening, layout} = config
+  const {venv} = flare
+  const {setuid, lockdown, mounts, workspace, logs, memoryDenyWriteExecute} = hardening
+  const epoch = {'source-date-epoch': sourceDateEpoch}
+  const guest = join(scriptsDirectory(), 'guest')
+  // One tree serves the sites of both roles: what a site does not have is not there at boot.
+  const output = mounts.output ?? defaultOutput
+  const mountPoints = Object.values(layout.partitions).flatMap(({mount, from}) => [
+    mount,
+    ...(from === null ? [] : [from]),
+  ])
+  return Promise.all([
+    planStep(
+      'hardening/10-application',
+      {
+        tree,
+        venv,
+        requirements: requirements.file,
+        share: requirements.share,
+        'index-url': flare.indexUrl ?? undefined,
+        'extra-index-url': flare.extraIndexUrls,
+        cache: join(workDir, 'pip'),
+        lock,
+        ...epoch,
+      },
+      {inputs: requirements.inputs, checkpoint: true},
+    ),
+    planStep('hardening/20-remove', {tree, venv, setuid, ...epoch}),
+    planStep(
+      'hardening/30-guest',
+      {
+        tree,
+        guest,
+        folder: [...new Set([...mountPoints, mounts.input, output, '/mnt/data/nvflare/log'])],
+        lockdown,
+      },
+      {inputs: [await hashFolder(join(guest, 'opt-flare')), await hashFolder(join(guest, 'hardening'))]},
+    ),
+    planStep('hardening/40-service', {
+      tree,
+      venv,
+      workspace,
+      site: layout.partitions['cc-ro']?.mount,
+      user: os.user.name,
+      group: os.user.group,
+      writable: [output],
+      readable: [mounts.input],
+      logs,
+      'deny-write-execute': memoryDenyWriteExecute,
+    }),
+    planStep('base/90-clean', {tree, ...epoch}),
+    planStep('flare/95-compile', {tree, folder: [venv, '/usr/lib/python3'], ...epoch}),
+    planStep('hardening/90-verify', {tree, setuid}),
+    siteStep(site, {output: `${tree}${layout.partitions['cc-ro']?.from ?? ''}`, gid: os.user.gid, sourceDateEpoch}),
+  ])
+}
+
+/** The step that fills a folder with what belongs to one site. */
+export async function siteStep(
+  {conf, kit, inputKey, outputKey}: Site,
+  {output, gid, sourceDateEpoch}: {output: string; gid: number; sourceDateEpoch: number},
+): Promise<PlannedStep> {
+  const keys = [inputKey, outputKey].filter((file) => file !== null)
+  const inputs = [...(kit === null ? [] : [await hashFolder(kit.path)]), ...(await Promise.all(keys.map(sha256File)))]
+  return planStep(
+    'hardening/50-site',
+    {
+      ...{output, line: conf, kit: kit?.path, gid, 'source-date-epoch': sourceDateEpoch},
+      ...{'input-key': inputKey ?? undefined, 'output-key': outputKey ?? undefined},
+    },
+    {inputs},
+  )
+}

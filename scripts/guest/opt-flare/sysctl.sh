@@ -1,0 +1,28 @@
+#!/bin/sh
+# sysctl.sh: set the kernel's switches, and read each of them back. A line of sysctl.conf is `key = value`; with a "-"
+# in front, a kernel that does not have the key is fine.
+
+# shellcheck source=lib/site.sh
+. "${CC_ROOT-}/opt/flare/scripts/lib/site.sh"
+
+count=0
+while read -r key _ value; do
+	case $key in
+	'' | '#'*) continue ;;
+	-*) optional=1 key=${key#-} ;;
+	*) optional='' ;;
+	esac
+	file="$R/proc/sys/$(printf '%s' "$key" | tr . /)"
+	if [ ! -e "$file" ]; then
+		[ -n "$optional" ] || fail "sysctl: this kernel has no '$key'"
+		continue
+	fi
+	printf '%s\n' "$value" 2>/dev/null >"$file" || :
+	found=
+	# More than one field is separated by tabs.
+	IFS= read -r found <"$file" || :
+	found=$(printf '%s' "$found" | tr '\t' ' ')
+	[ "$found" = "$value" ] || fail "sysctl: '$key' is '$found', not '$value'"
+	count=$((count + 1))
+done <"$R/etc/cc/hardening/sysctl.conf"
+remember sysctl "$count"

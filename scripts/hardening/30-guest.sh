@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Put the hardening duties and their units into a tree, and mask every unit that has no place in a sealed machine.
+#
+# Parameters:
+#   --tree DIR           the tree to change
+#   --guest DIR          the folder scripts/guest of this project
+#   [--folder NAME]...   an absolute path in the guest at which something is mounted at boot
+#   --lockdown NAME      none, integrity or confidentiality: with the last two every kernel module has to be signed
+# Runs in: namespace
+# Network: no
+# Output: /opt/flare/scripts, /etc/cc/hardening, systemd units and their configuration
+
+# shellcheck source=../lib/step.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
+step "$@"
+
+units="$tree/etc/systemd/system"
+own="$guest/hardening"
+
+# signed FILE: whether a kernel module ends with a signature (scripts/sign-file.c of the kernel).
+signed() {
+	case $1 in
+	*.xz) xz -dc -- "$1" ;;
+	*.zst) zstd -dc -- "$1" ;;
+	*) cat -- "$1" ;;
+	esac | tail -c 28 | grep -q '~Module signature appended~'
+}
+
+# A module that is not signed could not be loaded, and the machine would not start, or have no GPU. Those of the
+# distribution are all signed or all not; what was built here is in folders of its own (modules.dep(5), depmod.d(5)).
+if [[ $lockdown != none ]]; then
+	while IFS= read -r module; do
+		signed "$module" || die E_CONFIG "hardening.lockdown: '$lockdown' needs signed kernel modules, and ${module#"$tree"} is not" \
+			"use modules of the distribution, or set hardening.lockdown to none"
+	done < <(
+		find "$tree"/lib/modules/*/{updates,extra,misc} -name '*.ko*' -type f 2>/dev/null
+		find "$tree"/lib/modules/*/kernel -name 'dm-verity.ko*' -type f
+	)
+fi
+
+mkdir -p "$tree/opt/flare/scripts" "$tree/etc/cc/hardening"
+cp -R --no-preserve=ownership "$guest/opt-flare/." "$tree/opt/flare/scripts/"
+find "$tree/opt/flare" -type d -exec chmod 755 {} +
+find "$tree/opt/flare" -type f -exec chmod 644 {} +
+find "$tree/opt/flare/scripts" -maxdepth 1 -name '*.sh' -exec chmod 755 {} +
+install -m 0644 "$own/etc/sysctl.conf" "$tree/etc/cc/hardening/sysctl.conf"
+for path in "${folder[@]}"; do mkdir -p -- "$tree$path"; done
+
+place() { # FILE PATH
+	mkdir -p "$(dirname -- "$tree$2")"
+	install -m 0644 "$own/etc/$1" "$tree$2"
+}
+place journald.conf /etc/systemd/journald.conf.d/zz-cc.conf
+place system.conf /etc/systemd/system.conf.d/zz-cc.conf
+place modules.conf /etc/modules-load.d/cc-hardening.conf
+# The only network configuration.
+rm -rf "$tree/etc/systemd/network" "$tree/etc/network" "$tree/etc/netplan"
+place 80-cc.network /etc/systemd/network/80-cc.network
+rm -f "$tree/etc/resolv.conf"
+ln -s ../run/systemd/resolve/stub-resolv.conf "$tree/etc/resolv.conf"
+
+# What is enabled is decided here alone: wants of packages that were installed go, masks come.
+rm -rf "$units"/getty.target.wants "$units"/timers.target.wants "$units"/paths.target.wants
+while read -r unit; do
+	[[ -z $unit || $unit == '#'* ]] || ln -sfn /dev/null "$units/$unit"
+done <"$own/etc/masked-units"
+mkdir -p "$tree/etc/systemd/system-generators"
+for generator in getty gpt-auto hibernate-resume run system-update sysv rc-local debug cryptsetup veritysetup integritysetup \
+	ssh factory-reset tpm2; do
+	ln -sfn /dev/null "$tree/etc/systemd/system-generators/systemd-$generator-generator"
+done
+rm -f "$tree"/usr/lib/systemd/system-generators/{netplan,cloud-init-generator,snapd-generator,lvm2-activation-generator}
+
+for file in "$own"/systemd/*; do
+	name=${file##*/}
+	install -m 0644 "$file" "$tree/usr/lib/systemd/system/$name"
+	while IFS='=' read -r key targets; do
+		for target in $targets; do
+			case $key in
+			RequiredBy) folder=$target.requires ;;
+			*) folder=$target.wants ;;
+			esac
+			mkdir -p "$units/$folder"
+			ln -sfn "/usr/lib/systemd/system/$name" "$units/$folder/$name"
+		done
+	done < <(grep -E '^(RequiredBy|WantedBy)=' "$file")
+done
+for unit in systemd-networkd systemd-resolved; do
+	[[ -e $tree/usr/lib/systemd/system/$unit.service ]] || die E_IMAGE "the image has no $unit" "build its base image again"
+	ln -sfn "/usr/lib/systemd/system/$unit.service" "$units/multi-user.target.wants/$unit.service"
+done
+ln -sfn /usr/lib/systemd/system/multi-user.target "$units/default.target"
+
+# No automatic mounts, and no disk of the host is looked at for what it might be.
+mkdir -p "$tree/etc/udev/rules.d"
+rm -f "$tree"/usr/lib/udev/rules.d/*udisks*
+for rules in 60-block 60-persistent-storage-tape 64-btrfs 69-lvm 63-md-raid-arrays 64-md-raid-assembly 66-azure-ephemeral 90-fwupd-devices; do
+	[[ ! -e $tree/usr/lib/udev/rules.d/$rules.rules ]] || ln -sfn /dev/null "$tree/etc/udev/rules.d/$rules.rules"
+done

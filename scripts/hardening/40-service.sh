@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# Install the service that runs NVIDIA FLARE in a hardened image: its own user, no privilege, a read-only system, and
+# the start-up kit of cc-ro laid read-only over its workspace.
+#
+# Parameters:
+#   --tree DIR           the tree to change
+#   --venv NAME          where FLARE is, an absolute path in the guest
+#   --workspace NAME     its workspace on the encrypted partition
+#   --site NAME          where cc-ro is mounted
+#   --user NAME          it runs as
+#   --group NAME         and as
+#   [--writable NAME]... a further folder that it may write
+#   [--readable NAME]... a folder that it may read
+#   --logs NAME          none, console or disk: where the host may read its log
+#   [--deny-write-execute FLAG]  it may make no memory executable
+# Runs in: namespace
+# Network: no
+# Output: nvflare.service, enabled
+
+# shellcheck source=../lib/step.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
+step "$@"
+
+units="$tree/usr/lib/systemd/system"
+mkdir -p "$tree/applog"
+case $logs in
+none) output=journal applog=$workspace/applog ;;
+console) output=journal+console applog=$workspace/applog ;;
+disk) output=append:/mnt/data/nvflare/log/flare.log applog=/mnt/data/nvflare/log/applog ;;
+*) die E_STEP_ARGUMENT "--logs: '$logs' is not none, console or disk" ;;
+esac
+
+# A GPU is used only after it was attested: whatever unit of the image says so.
+after=
+for unit in cc-attest.service cc-gpu-ready.service cc-gpu.service nvidia-persistenced.service; do
+	[[ ! -e $units/$unit && ! -e $tree/etc/systemd/system/$unit ]] || after+=" $unit"
+done
+devices='PrivateDevices=yes'
+if compgen -G "$tree/usr/lib/modules/*/**/nvidia*.ko*" >/dev/null || [[ -e $tree/usr/bin/nvidia-smi ]]; then
+	devices=$'DevicePolicy=closed\nDeviceAllow=char-nvidia rw\nDeviceAllow=char-nvidia-frontend rw\nDeviceAllow=char-nvidia-uvm rw\nDeviceAllow=char-nvidia-caps rw'
+fi
+
+# What of the kit does not belong to FLARE stays unseen.
+cat >"$units/nvflare.service" <<EOF
+[Unit]
+Description=NVIDIA FLARE
+Documentation=https://nvflare.readthedocs.io
+ConditionPathExists=$site/kit/startup
+Requires=cc-lock-modules.service cc-hardening-report.service cc-boot-check.service
+${after:+Requires=$after
+}After=local-fs.target network.target cc-lock-modules.service cc-hardening-report.service cc-boot-check.service$after
+# It is started again and again: the other side may be away for days.
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+User=$user
+Group=$group
+WorkingDirectory=$workspace
+Environment=PATH=$venv/bin:/usr/bin:/bin HOME=$workspace NVFL_WORKSPACE=$workspace PYTHONDONTWRITEBYTECODE=1
+ExecStartPre=+/opt/flare/scripts/workspace.sh $user $group
+ExecStart=/opt/flare/scripts/start_flare.sh $workspace
+ExecStartPost=+/opt/flare/scripts/ready.sh
+StandardOutput=$output
+StandardError=inherit
+Restart=always
+RestartSec=5
+# With back-off where systemd has it (254 and newer).
+RestartSteps=6
+RestartMaxDelaySec=5min
+UMask=0077
+LimitCORE=0
+MemorySwapMax=0
+KeyringMode=private
+
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateMounts=yes
+$devices
+ProtectProc=invisible
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+LockPersonality=yes
+RemoveIPC=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+SystemCallErrorNumber=EPERM
+${deny_write_execute:+MemoryDenyWriteExecute=yes
+}ReadWritePaths=$workspace
+$(for path in "${writable[@]}"; do printf 'ReadWritePaths=-%s\n' "$path"; done)
+$(for path in "${readable[@]}"; do printf 'ReadOnlyPaths=-%s\n' "$path"; done)
+BindReadOnlyPaths=$site/kit/startup:$workspace/startup
+BindReadOnlyPaths=-$site/kit/local:$workspace/local
+BindPaths=-$applog:/applog
+InaccessiblePaths=-/run/cc -$site/keys -/etc/cc -/boot
+
+[Install]
+WantedBy=multi-user.target
+EOF
+mkdir -p "$tree/etc/systemd/system/multi-user.target.wants"
+ln -sfn /usr/lib/systemd/system/nvflare.service "$tree/etc/systemd/system/multi-user.target.wants/nvflare.service"

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Look at a hardened tree as an attacker would, and fail where something was left: what an image must not have is
+# refused when it is built, not found out when it runs.
+#
+# Parameters:
+#   --tree DIR          the tree
+#   [--setuid NAME]...  a program that may have its setuid or setgid bit
+# Runs in: namespace
+# Network: no
+# Output: nothing; a failure names every finding
+
+# shellcheck source=../lib/step.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
+step "$@"
+
+findings=()
+while IFS= read -r -d '' file; do
+	name=${file#"$tree"}
+	for allowed in "${setuid[@]}"; do [[ $name != "$allowed" ]] || continue 2; done
+	findings+=("$name has a setuid or setgid bit")
+done < <(find "$tree" -xdev -type f -perm /6000 -print0)
+
+while IFS=: read -r name _ uid _ _ _ shell; do
+	[[ $uid != 0 || $name == root ]] || findings+=("the account '$name' is a second root")
+	[[ $shell == */nologin || $shell == */false ]] || findings+=("the account '$name' has the shell '$shell'")
+done <"$tree/etc/passwd"
+while IFS=: read -r name password _; do
+	[[ $password == '!'* || $password == '*'* ]] || findings+=("the account '$name' has a password")
+done <"$tree/etc/shadow"
+
+for program in agetty getty login sulogin su sudo sshd ssh dropbear apt apt-get dpkg pip pip3 snap gcc cc g++ ld as make \
+	gdb strace kexec swapon mkswap cloud-init pkexec systemd-run machinectl; do
+	while IFS= read -r file; do findings+=("there is a program ${file#"$tree"}"); done < <(
+		find "$tree"/{bin,sbin,usr/bin,usr/sbin,usr/local/bin,usr/local/sbin} -maxdepth 1 -name "$program" 2>/dev/null
+	)
+done
+for path in /etc/ssh /etc/sudoers /etc/cloud /root/.ssh /etc/pam.d/sshd /usr/lib/snapd; do
+	[[ ! -e $tree$path ]] || findings+=("there is $path")
+done
+writable=$(find "$tree"/{etc,usr,opt,lib,bin,sbin} -xdev -type f -perm /022 ! -perm -1000 2>/dev/null | head -n 3)
+[[ -z $writable ]] || findings+=("files that others may write: ${writable//$'\n'/ }")
+for unit in getty.target serial-getty@.service debug-shell.service systemd-logind.service ctrl-alt-del.target; do
+	[[ $(readlink "$tree/etc/systemd/system/$unit") == /dev/null ]] || findings+=("$unit is not masked")
+done
+
+((${#findings[@]} == 0)) || die E_IMAGE "the hardened tree is not closed: $(printf '%s; ' "${findings[@]}")" "take it out in scripts/hardening/20-remove.sh, or list it in hardening.setuid"
