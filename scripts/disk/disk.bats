@@ -92,6 +92,36 @@ table() { # LENGTH_OF_DATA: one partition behind another
 	done
 }
 
+@test "read-only content of any size gets a file system" {
+	local mebibytes
+	for mebibytes in 1 9 30; do
+		as_user bash -c 'head -c "$2M" /dev/urandom >"$1/tree/content"' - "$dir" "$mebibytes"
+		make_filesystem --read-only
+		((status == 0)) || { echo "$mebibytes: $output" && return 1; }
+	done
+}
+
+@test "a secret is for root alone, and is all that changes" {
+	in_namespace bash -c 'mkdir -p "$1/tree/etc" && echo x >"$1/tree/etc/x"' - "$dir"
+	make_filesystem
+	local path
+	for path in /etc/cc/sealed/cc-x.key /etc/cc/sealed/cc-y.key /etc/x; do
+		step add-secret --filesystem "$dir/fs" --path "$path" --content "$dir/key" --source-date-epoch "$epoch"
+		((status == 0)) || { echo "$output" && return 1; }
+		debugfs -R "cat $path" "$dir/fs" 2>/dev/null | cmp - "$dir/key"
+		run debugfs -R "stat $path" "$dir/fs"
+		[[ $output == *'Mode:  0600'* && $output == *'User:     0   Group:     0'* ]]
+		[[ $output == *"mtime: 0x$(printf %08x "$epoch")"* ]]
+	done
+	run debugfs -R 'stat /etc/cc/sealed' "$dir/fs"
+	[[ $output == *'Mode:  0700'* ]]
+	run debugfs -R 'stat /etc' "$dir/fs"
+	[[ $output == *'Mode:  0755'* ]]
+	e2fsck -fn "$dir/fs"
+	step add-secret --filesystem "$dir/fs" --path '/etc/../x y' --content "$dir/key" --source-date-epoch "$epoch"
+	failed_with E_STEP_ARGUMENT
+}
+
 @test "the same tree gives the same bytes, whenever and in whatever order it was made" {
 	random_tree 7
 	make_filesystem

@@ -8,6 +8,7 @@
 #   --initrd FILE        the initrd of the operating system
 #   --boot-conf FILE     what the guest is told about its partitions
 #   [--header FILE]...   a LUKS header, named NAME.luks after its partition
+#   [--kbs-ca FILE]      the certificate of the key broker
 #   --output PATH        the initrd to make
 #   --source-date-epoch NUMBER  the time stamp of the archive, in seconds since 1970
 # Runs in: host
@@ -26,6 +27,9 @@ install -m 0644 "$boot_conf" "$work/cc/boot.conf"
 for file in "${header[@]}"; do
 	install -m 0600 "$file" "$work/cc/headers/${file##*/}"
 done
+if [[ -n $kbs_ca ]]; then
+	install -D -m 0644 "$kbs_ca" "$work/cc/kbs/ca.pem"
+fi
 find "$work/cc" -exec touch --no-dereference --date "@$source_date_epoch" {} +
 
 cat -- "$initrd" >"$output.partial"

@@ -1,4 +1,5 @@
-import type {Layout, Partition} from '../config/index.js'
+import type {Config, Layout, Partition} from '../config/index.js'
+import {keySettings} from './key-settings.js'
 
 /** What dm-verity needs to know of a partition; blocks of 4096 bytes. */
 export interface VerityParameters {
@@ -16,19 +17,30 @@ export interface BootConfOptions {
   verity: Readonly<Record<string, VerityParameters>>
   /** Upper bound of the writable layer over a cc-root with dm-verity, as `size` of tmpfs(5). */
   overlaySize: string
+  /** By partition name, for those that the guest encrypts in place: offset of the journal in bytes. */
+  journals?: Readonly<Record<string, number>>
+  kbs: Config['kbs']
+  teeDerived: Config['teeDerived']
 }
 
 /**
  * boot.conf: what the guest knows about its partitions. It is part of the initrd and thereby measured.
  * The guest's side is scripts/guest/cc/lib/boot-conf.sh, which lists the keys and refuses any other.
  */
-export function bootConf({profile, cmdline, partitions, verity, overlaySize}: BootConfOptions): string {
+export function bootConf(options: BootConfOptions): string {
+  const {profile, cmdline, partitions, verity, overlaySize, journals = {}, kbs} = options
   const names = Object.keys(partitions).sort((a, b) => Number(b === 'cc-root') - Number(a === 'cc-root'))
   const lines = ['version=1', `profile=${profile}`, `cmdline=${cmdline}`, `partitions=${names.join(' ')}`]
+  for (const [key, value] of Object.entries(keySettings(options))) lines.push(`${key}=${value}`)
   for (const name of names) {
     const partition = partitions[name]
     if (partition === undefined) continue
-    for (const [key, value] of Object.entries(partitionKeys(name, partition, verity[name], overlaySize))) {
+    const own = {
+      ...partitionKeys(name, partition, verity[name], overlaySize),
+      'journal-offset': journals[name]?.toString(),
+      'kbs-resource': partition.key === 'kbs' ? kbs.resource.replaceAll('{partition}', name) : undefined,
+    }
+    for (const [key, value] of Object.entries(own)) {
       if (value !== undefined) lines.push(`${name}.${key}=${value}`)
     }
   }
@@ -65,16 +77,18 @@ function partitionKeys(
 
 /** Nothing but the root holds programs that may gain privileges, or devices. */
 function mountOptions(name: string, {integrity}: Partition): string[] {
-  const access = integrity === 'verity' ? ['ro', 'noload'] : ['rw']
+  // Metadata that fail their authentication were altered: that is the end, not a file system that is read on.
+  const access = integrity === 'verity' ? ['ro', 'noload'] : integrity === 'hmac' ? ['rw', 'errors=panic'] : ['rw']
   return name === 'cc-root' ? access : [...access, 'nosuid', 'nodev']
 }
 
 /**
  * Where the LUKS header of a partition is at boot: with the initrd for what is encrypted at build time, in memory for
- * a key that does not outlive the boot, on the disk (and checked) for what the guest formats and opens again.
+ * a key that does not outlive the boot, on the disk (and checked) for what the guest formats and opens again. There is
+ * none where the guest encrypts in place what was filled at build time: its key exists in the guest only.
  */
-export function headerPlace(name: string, {from, key}: Partition): 'initrd' | 'memory' | 'disk' {
-  if (name === 'cc-root' || from !== null) return 'initrd'
+export function headerPlace(name: string, {from, key}: Partition): 'initrd' | 'memory' | 'disk' | 'none' {
+  if (name === 'cc-root' || from !== null) return key === 'tee-derived' ? 'none' : 'initrd'
   return key === 'tee-ephemeral' ? 'memory' : 'disk'
 }
 

@@ -5,14 +5,19 @@ import {bootConf, headerPlace, kernelCommandLine} from './index.js'
 
 const verity = {rootHash: 'a'.repeat(64), salt: 'b'.repeat(64), blocks: 17}
 
-function lines(changes: Record<string, unknown> = {}, more: Record<string, typeof verity> = {}): string[] {
-  const {layout, profile} = parseConfig({layout: {partitions: changes}})
-  const cmdline = 'console=ttyS0 panic=1'
+interface More {
+  verity?: Record<string, typeof verity>
+  config?: Record<string, unknown>
+}
+
+function lines(changes: Record<string, unknown> = {}, more: More = {}): string[] {
+  const {layout, profile, kbs, teeDerived} = parseConfig({layout: {partitions: changes}, ...more.config})
   return bootConf({
-    profile,
-    cmdline,
+    ...{profile, kbs, teeDerived},
+    cmdline: 'console=ttyS0 panic=1',
     partitions: layout.partitions,
-    verity: {'cc-ro': verity, ...more},
+    verity: {'cc-ro': verity, ...more.verity},
+    journals: {'cc-ro': 8388608},
     overlaySize: '50%',
   })
     .trimEnd()
@@ -37,7 +42,7 @@ describe('boot.conf', () => {
   })
 
   it('bounds the memory over a read-only root, which is checked block by block and not read in full', () => {
-    const root = lines({'cc-root': {integrity: 'verity'}}, {'cc-root': verity}).filter((line) =>
+    const root = lines({'cc-root': {integrity: 'verity'}}, {verity: {'cc-root': verity}}).filter((line) =>
       line.startsWith('cc-root.'),
     )
     expect(root).toEqual(
@@ -72,6 +77,58 @@ describe('boot.conf', () => {
     expect(lines({'cc-app': {mountOptions: ['noexec']}})).toContain('cc-app.options=rw,nosuid,nodev,noexec')
   })
 
+  it('says where the key broker is, and which resource holds which key', () => {
+    const kbs = {url: 'https://kbs.example:8443/x', timeoutSeconds: 7, attempts: 2}
+    const found = lines({'cc-app': {key: 'kbs'}, 'cc-root': {key: 'kbs'}}, {config: {kbs}})
+    expect(found.filter((line) => /kbs|network/.test(line))).toEqual([
+      'kbs.url=https://kbs.example:8443/x',
+      'kbs.timeout=7',
+      'kbs.attempts=2',
+      'network.mode=dhcp',
+      'network.timeout=30',
+      'cc-root.key=kbs',
+      'cc-root.kbs-resource=default/cc-key/cc-root',
+      'cc-app.key=kbs',
+      'cc-app.kbs-resource=default/cc-key/cc-app',
+    ])
+  })
+
+  it('has the fixed address of the initrd as ipconfig takes it', () => {
+    const network = {
+      interface: 'enp1s0',
+      address: '192.0.2.9/20',
+      gateway: '192.0.2.1',
+      dns: ['192.0.2.2', '192.0.2.3'],
+    }
+    const found = lines({'cc-app': {key: 'kbs'}}, {config: {kbs: {url: 'https://k', network}}})
+    expect(found.filter((line) => line.startsWith('network.'))).toEqual([
+      'network.mode=static',
+      'network.timeout=30',
+      'network.interface=enp1s0',
+      'network.address=192.0.2.9',
+      'network.netmask=255.255.240.0',
+      'network.gateway=192.0.2.1',
+      'network.dns=192.0.2.2 192.0.2.3',
+    ])
+  })
+
+  it('has the fields of a derived key as the bits of the SNP ABI', () => {
+    const app = {'cc-app': {key: 'tee-derived'}}
+    expect(lines(app)).toContain('tee-derived.fields=1001')
+    const fields = ['measurement', 'tcb-version']
+    expect(lines(app, {config: {teeDerived: {fields, vmpl: 2, rootKey: 'vmrk'}}})).toEqual(
+      expect.arrayContaining(['tee-derived.fields=101000', 'tee-derived.vmpl=2', 'tee-derived.root-key=vmrk']),
+    )
+  })
+
+  it('says nothing of key sources that no partition has', () => {
+    expect(lines({}, {config: {kbs: {url: 'https://k'}}}).filter((line) => /^(kbs|network|tee)/.test(line))).toEqual([])
+  })
+
+  it('makes altered metadata of an authenticated partition the end of the machine', () => {
+    expect(lines({'cc-app': {integrity: 'hmac'}})).toContain('cc-app.options=rw,errors=panic,nosuid,nodev')
+  })
+
   it('repeats no key', () => {
     const keys = lines().map((line) => line.split('=')[0])
     expect(new Set(keys).size).toBe(keys.length)
@@ -89,6 +146,13 @@ describe('the header of a partition', () => {
     expect(headerPlace('cc-root', partition('cc-root'))).toBe('initrd')
     const filled = {mount: '/x', from: '/x', encryption: 'luks2', key: 'development'}
     expect(headerPlace('cc-x', partition('cc-x', filled))).toBe('initrd')
+  })
+
+  it('does not exist for what the guest encrypts in place', () => {
+    const derived = {encryption: 'luks2', key: 'tee-derived'}
+    expect(headerPlace('cc-ro', partition('cc-ro', derived))).toBe('none')
+    expect(headerPlace('cc-root', partition('cc-root', {key: 'tee-derived', integrity: 'verity'}))).toBe('none')
+    expect(headerPlace('cc-app', partition('cc-app', derived))).toBe('disk')
   })
 
   it('is on the disk only for what the guest opens again', () => {

@@ -25,16 +25,24 @@ export function loadConfig(file: string | null, sets: readonly string[] = [], cw
 }
 
 /** What of a configuration describes the image itself; a later stage takes it over from the manifest. */
-export type ImageConfig = Pick<Config, 'profile' | 'os' | 'boot' | 'layout'>
+export type ImageConfig = Pick<Config, 'profile' | 'os' | 'boot' | 'layout' | 'kbs' | 'teeDerived'>
 
 /** That part as the plain object that parseConfig reads. It names no path of the host: those files are in the image. */
 export function encodeImageConfig(config: Config): Record<string, unknown> {
-  const {profile, os, boot, layout, flare, hardening} = encodeConfig(config)
+  const {profile, os, boot, layout, flare, hardening, kbs, teeDerived} = encodeConfig(config)
   const {venv, workspace} = flare ?? {}
   // A default partition that was taken away must not come back.
   const gone = Object.keys(defaultPartitions).filter((name) => !(name in layout.partitions))
   const partitions = {...layout.partitions, ...Object.fromEntries(gone.map((name) => [name, null]))}
-  const image = {profile, os: {...os, files: []}, boot, layout: {...layout, partitions}, flare: {venv, workspace}}
+  const image = {
+    profile,
+    os: {...os, files: []},
+    boot,
+    layout: {...layout, partitions},
+    flare: {venv, workspace},
+    kbs: {...kbs, caFile: null, client: null},
+    teeDerived,
+  }
   // Only a hardened image has a role.
   if (config.hardening.role === null) return image
   const {requirements: _, startupKit: __, mounts = {}, ...rest} = hardening ?? {}
@@ -150,6 +158,7 @@ function absolutePaths(raw: Tree, base: string): Tree {
       mounts: (value) => (isTree(value) ? {...value, ...map(value, ['inputKey', 'outputKey'], absolute)} : value),
     }),
     ...change('launch', {ovmf: absolute, tool: absolute, stub: absolute}),
+    ...change('kbs', {caFile: absolute, client: absolute}),
   }
 }
 

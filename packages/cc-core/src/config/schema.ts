@@ -4,6 +4,7 @@ import {amdSchema} from './amd-schema.js'
 import {attestationSchema} from './attestation-schema.js'
 import {hardeningSchema} from './hardening-schema.js'
 import {launchSchema} from './launch-schema.js'
+import {kbsSchema, teeDerivedSchema} from './keys-schema.js'
 import {layoutSchema} from './layout-schema.js'
 import {nvidiaSchema} from './nvidia-schema.js'
 import {accountId, accountName, guestPath, hostPath, tmpfsSize} from './values.js'
@@ -94,7 +95,17 @@ const os = z.strictObject({
 
 const moduleName = z.string().regex(/^[a-z0-9][a-z0-9_-]*$/, 'expected a kernel module name')
 const defaultModules = [
-  ...['virtio_pci', 'virtio_blk', 'virtio_scsi', 'virtio_net', 'sd_mod', 'nvme', 'qemu_fw_cfg', 'sev_guest'],
+  ...[
+    'virtio_pci',
+    'virtio_blk',
+    'virtio_scsi',
+    'virtio_net',
+    'sd_mod',
+    'nvme',
+    'qemu_fw_cfg',
+    'sev_guest',
+    'tdx_guest',
+  ],
   ...['ext4', 'overlay', 'loop', 'dm_mod', 'dm_crypt', 'dm_verity', 'dm_integrity', 'xts', 'aesni_intel', 'tsm'],
 ]
 
@@ -156,6 +167,8 @@ export const configSchema = z.strictObject({
   amd: amdSchema.prefault({}).describe('What AMD SEV-SNP needs in the guest.'),
   nvidia: nvidiaSchema.prefault({}).describe('Driver and CUDA.'),
   attestation: attestationSchema.prefault({}).describe('Evidence of CPU and GPU.'),
+  kbs: kbsSchema.prefault({}).describe('The key broker, for the key source `kbs`.'),
+  teeDerived: teeDerivedSchema.prefault({}).describe('The key source `tee-derived`.'),
   flare: flare.prefault({}).describe('NVIDIA FLARE, for the second stage.'),
   hardening: hardeningSchema.prefault({}).describe('The application and its closed room, for the third stage.'),
 })

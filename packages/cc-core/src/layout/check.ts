@@ -1,10 +1,18 @@
 import type {Config, KeySource, Partition} from '../config/schema.js'
 import {CcError} from '../errors/index.js'
+import {filledAtBuild, keyProblems} from './key-check.js'
 
 /** What this version can do; the rest of the configuration's words is for the versions to come. */
 export const implemented = {
-  keys: ['development', 'tee-ephemeral', 'key-file'] satisfies KeySource[] as KeySource[],
-  integrities: ['none', 'verity'] as Partition['integrity'][],
+  keys: [
+    'kbs',
+    'tee-derived',
+    'tee-ephemeral',
+    'sealed',
+    'key-file',
+    'development',
+  ] satisfies KeySource[] as KeySource[],
+  integrities: ['none', 'verity', 'hmac'] as Partition['integrity'][],
   /** Whether dm-verity may lie under cc-root. */
   verityRoot: true,
 }
@@ -28,9 +36,12 @@ export function checkLayout(config: Pick<Config, 'profile' | 'layout'>): void {
 export function layoutProblems({profile, layout}: Pick<Config, 'profile' | 'layout'>): string[] {
   const entries = Object.entries(layout.partitions)
   const problems = entries.flatMap(([name, partition]) =>
-    [...protection(name, partition, profile), ...placement(name, partition), ...missing(name, partition)].map(
-      ([key, reason]) => `layout.partitions.${name}.${key}: ${reason}`,
-    ),
+    [
+      ...keyProblems(name, partition, {profile, layout}),
+      ...protection(name, partition),
+      ...placement(name, partition),
+      ...missing(name, partition),
+    ].map(([key, reason]) => `layout.partitions.${name}.${key}: ${reason}`),
   )
   if (!('cc-root' in layout.partitions))
     problems.push("layout.partitions: 'cc-root' is missing: the system has to be somewhere")
@@ -44,18 +55,11 @@ export function layoutProblems({profile, layout}: Pick<Config, 'profile' | 'layo
 
 type Problem = [key: string, reason: string]
 
-/** Whether the partition is filled when the image is sealed. Otherwise it is made in the guest. */
-function filledAtBuild(name: string, partition: Partition): boolean {
-  return name === 'cc-root' || partition.from !== null
-}
-
-function protection(name: string, partition: Partition, profile: Config['profile']): Problem[] {
-  const {encryption, integrity, key, keyFile} = partition
+function protection(name: string, partition: Partition): Problem[] {
+  const {encryption, integrity} = partition
   const filled = filledAtBuild(name, partition)
   const root = name === 'cc-root'
   const checks: [boolean, string, string][] = [
-    [encryption === 'none' && key !== null, 'key', `without encryption there is nothing to open, got '${String(key)}'`],
-    [encryption !== 'none' && key === null, 'key', `encryption '${encryption}' needs a key source`],
     [
       integrity === 'verity' && !filled,
       'integrity',
@@ -69,37 +73,9 @@ function protection(name: string, partition: Partition, profile: Config['profile
       "'hmac' is formatted in the guest, and this partition is filled at build time",
     ],
     [
-      key === 'tee-ephemeral' && filled,
-      'key',
-      "'tee-ephemeral' is made anew at each boot and cannot open content of build time",
-    ],
-    [
-      key === 'sealed' && !filled,
-      'key',
-      "'sealed' is made at build time, for content that is there then: it needs 'from'",
-    ],
-    [key === 'sealed' && root, 'key', "'sealed' lies inside cc-root and cannot open it"],
-    [key === 'key-file' && root, 'key', "'key-file' lies inside cc-root and cannot open it"],
-    [key === 'key-file' && keyFile === null, 'keyFile', "the key source 'key-file' needs the path of the file"],
-    [
-      key !== 'key-file' && keyFile !== null,
-      'keyFile',
-      `is only for the key source 'key-file', got '${String(keyFile)}'`,
-    ],
-    [
-      key === 'development' && profile === 'production',
-      'key',
-      "'development' protects nothing; profile 'production' refuses it",
-    ],
-    [
       encryption === 'on-demand' && filled,
       'encryption',
       "'on-demand' is decided at boot, and this partition is filled at build time",
-    ],
-    [
-      encryption === 'on-demand' && key !== null && key !== 'key-file',
-      'key',
-      `'on-demand' looks whether a key file is there, got '${String(key)}'`,
     ],
     [partition.plainAllowed && encryption !== 'on-demand', 'plainAllowed', "is only for encryption 'on-demand'"],
   ]

@@ -67,12 +67,44 @@ describe('checkLayout', () => {
     ['cc-root=null', "layout.partitions: 'cc-root' is missing: the system has to be somewhere"],
     ['cc-app.grow=true', 'only one partition can take the rest of the disk, got grow on cc-root, cc-app'],
     [
-      'cc-app.key=kbs',
-      "cc-app.key: 'kbs' is not available in this version (available: development, tee-ephemeral, key-file)",
+      'cc-ro={encryption: luks2, key: tee-derived, integrity: none}',
+      "cc-ro.integrity: 'tee-derived' exists in the guest",
     ],
-    ['cc-app.integrity=hmac', "cc-app.integrity: 'hmac' is not available in this version (available: none, verity)"],
+    ['cc-root.key=tee-derived', "cc-root.integrity: 'tee-derived' exists in the guest"],
+    [
+      'cc-app.key=sealed',
+      "cc-app.key: 'sealed' is made at build time, for content that is there then: it needs 'from'",
+    ],
+    ['cc-root.key=sealed', "cc-root.key: 'sealed' lies inside cc-root and cannot open it"],
+    [
+      'cc-ro={encryption: luks2, key: key-file, keyFile: /k}',
+      "cc-ro.key: 'key-file' is for what the guest formats, and this is filled at build time",
+    ],
+    ['cc-ro={integrity: hmac, encryption: luks2, key: sealed}', "cc-ro.integrity: 'hmac' is formatted in the guest"],
+    ['cc-app={integrity: hmac, encryption: none, key: null}', "cc-app.integrity: 'hmac' is a kind of LUKS2"],
   ])('refuses %s', (set, reason) => {
     expect(problems(set).join('\n')).toContain(reason)
+  })
+
+  it.each(['none', 'tee-derived'])('refuses a key that lies in a root whose own key is %s', (root) => {
+    const rootSet = root === 'none' ? '{encryption: none, key: null}' : '{integrity: verity, key: tee-derived}'
+    expect(problems(`cc-root=${rootSet}`, 'cc-ro={encryption: luks2, key: sealed}').join('\n')).toContain(
+      `cc-ro.key: 'sealed' lies inside cc-root, which has to be encrypted at build time, with 'kbs'; its key is '${root}'`,
+    )
+  })
+
+  it.each([
+    'cc-app.key=kbs',
+    'cc-app.key=tee-derived',
+    'cc-app.integrity=hmac',
+    'cc-app={integrity: hmac, key: tee-derived}',
+    'cc-out={encryption: luks2, integrity: hmac, key: tee-derived, keyFile: null}',
+    'cc-root.key=kbs',
+    'cc-ro={encryption: luks2, key: kbs}',
+    'cc-ro={encryption: luks2, key: sealed}',
+    'cc-ro={encryption: luks2, key: tee-derived}',
+  ])('accepts %s', (set) => {
+    expect(problems(set)).toEqual([])
   })
 
   it('does not take a name that only begins like a system directory for one', () => {

@@ -7,7 +7,7 @@ import {headerPlace, type VerityParameters} from '../boot/index.js'
 import type {Config, Partition} from '../config/index.js'
 import {uuidFromSeed} from '../layout/index.js'
 import {planStep, stepTask, type Task} from '../steps/index.js'
-import {keyFile} from './keys.js'
+import {keyFile, sealedKeyPath} from './keys.js'
 
 /** A partition that gets its content now, rather than at boot. */
 export interface Filled {
@@ -20,6 +20,8 @@ export interface Filled {
    * partition: another file only where `plain` has to stay as it is.
    */
   files: {plain: string; data: string; header: string; verity: string}
+  /** Its key, where it is encrypted at build time. One that is sealed into the root is not for the image directory. */
+  key: string
 }
 
 /** What fills the partitions, and with what they are laid out. */
@@ -42,8 +44,10 @@ export interface ContentOptions {
 /**
  * The root first: its size matters most to whoever watches.
  * @param work where intermediate files go
+ * @param keys folder of the keys of the image directory
  */
-export function filledPartitions({tree, config, prepared, contents = {}}: FilledRequest, work: string): Filled[] {
+export function filledPartitions(request: FilledRequest, work: string, keys: string): Filled[] {
+  const {tree, config, prepared, contents = {}} = request
   return Object.entries(config.layout.partitions).flatMap(([name, partition]) => {
     const from = partition.mount === '/' ? '' : partition.from
     if (from === null) return []
@@ -57,6 +61,7 @@ export function filledPartitions({tree, config, prepared, contents = {}}: Filled
         partition,
         content: shared === null ? (own ?? `${tree}${from}`) : null,
         files: {plain, data: copied ? join(work, `${name}.data`) : plain, header: join(work, `${name}.luks`), verity},
+        key: keyFile(partition.key === 'sealed' ? work : keys, name),
       },
     ]
   })
@@ -72,7 +77,18 @@ const contentFiles = (folder: string, name: string) => ({
 export const isEncrypted = ({name, partition}: Pick<Filled, 'name' | 'partition'>) =>
   partition.encryption === 'luks2' && headerPlace(name, partition) === 'initrd'
 
-/** Plan what becomes of each folder before it is encrypted: ext4 → hash tree, in one plain file. It depends on no key. */
+/** Whether the guest encrypts it in place at its first boot. */
+export const isEncryptedInPlace = ({name, partition}: Pick<Filled, 'name' | 'partition'>) =>
+  partition.encryption === 'luks2' && headerPlace(name, partition) === 'none'
+
+/** Whether its key lies in the root file system. */
+export const isSealed = ({name, partition}: Pick<Filled, 'name' | 'partition'>) =>
+  partition.key === 'sealed' && isEncrypted({name, partition})
+
+/**
+ * Plan what becomes of each folder before it is encrypted: ext4 → hash tree, in one plain file. It depends on no key but
+ * those that are sealed into the root.
+ */
 export async function planPlain(filled: readonly Filled[], options: ContentOptions): Promise<Task[]> {
   const {seed, sourceDateEpoch} = options
   const tasks: Task[] = []
@@ -89,6 +105,7 @@ export async function planPlain(filled: readonly Filled[], options: ContentOptio
       'source-date-epoch': sourceDateEpoch,
     })
     tasks.push(stepTask(fill, name))
+    if (partition.mount === '/') tasks.push(...(await planSealedKeys(files.plain, filled, sourceDateEpoch)))
     if (partition.integrity === 'verity') {
       const salt = createHash('sha256').update(`${seed} ${name} verity salt`).digest('hex')
       tasks.push(stepTask(await planStep('disk/make-verity', {data: files.plain, salt, report: files.verity}), name))
@@ -97,18 +114,25 @@ export async function planPlain(filled: readonly Filled[], options: ContentOptio
   return tasks
 }
 
-/** Plan the encryption of plain contents: of a copy of what was prepared, since that is for others too. */
-export async function planEncryption(
-  filled: readonly Filled[],
-  {seed, keys}: {seed: string; keys: string},
-): Promise<Task[]> {
+/** The keys that lie in the root file system: not in the tree, which is kept between builds. */
+function planSealedKeys(root: string, filled: readonly Filled[], sourceDateEpoch: number): Promise<Task[]> {
   return Promise.all(
-    filled.filter(isEncrypted).map(async ({name, files}) => {
+    filled.filter(isSealed).map(async ({name, key}) => {
+      const secret = {filesystem: root, path: sealedKeyPath(name), content: key}
+      return stepTask(await planStep('disk/add-secret', {...secret, 'source-date-epoch': sourceDateEpoch}), name)
+    }),
+  )
+}
+
+/** Plan the encryption of plain contents: of a copy of what was prepared, since that is for others too. */
+export async function planEncryption(filled: readonly Filled[], {seed}: {seed: string}): Promise<Task[]> {
+  return Promise.all(
+    filled.filter(isEncrypted).map(async ({name, files, key}) => {
       const encrypt = await planStep('disk/encrypt-partition', {
         from: files.plain === files.data ? undefined : files.plain,
         data: files.data,
         header: files.header,
-        'key-file': keyFile(keys, name),
+        'key-file': key,
         uuid: uuidFromSeed(seed, `${name} luks`),
       })
       return stepTask(encrypt, name)

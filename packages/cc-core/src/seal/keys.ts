@@ -4,6 +4,9 @@ import {join} from 'node:path'
 
 import {atomicWrite} from '../fs/index.js'
 
+/** Where the root file system holds the key of a partition with the key source `sealed`; the guest reads it there. */
+export const sealedKeyPath = (partition: string): string => `/etc/cc/sealed/${partition}.key`
+
 /** keys/root.key for cc-root: one name for people to remember. */
 export const keyFile = (folder: string, partition: string) => join(folder, `${partition.replace(/^cc-/, '')}.key`)
 

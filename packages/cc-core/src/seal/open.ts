@@ -1,9 +1,11 @@
+import {existsSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {CcError} from '../errors/index.js'
-import type {ImageDirectory} from '../manifest/index.js'
+import type {ImageDirectory, ManifestPartition} from '../manifest/index.js'
 import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
 import {mkdirPrivate, remove} from '../fs/index.js'
+import {keyFile, sealedKeyPath} from './keys.js'
 import {verifyFiles} from './verify.js'
 
 /** Which image to open, and where its content goes. */
@@ -45,13 +47,26 @@ export async function planOpen({image, rootKey, tree}: OpenRequest, work: string
     ),
     stepTask(await planStep('tree/remove', {tree})),
   ]
-  for (const {name, start, content, encryption, from} of filled) {
+  // Each has a key of its own; in older images the root key opens all.
+  const keyOf = ({name, key}: ManifestPartition) => {
+    if (name === 'cc-root') return rootKey
+    if (key === 'sealed') return keyFile(work, name)
+    const own = keyFile(image.file('keys'), name)
+    return existsSync(own) ? own : rootKey
+  }
+  for (const partition of filled) {
+    const {name, start, content, encryption, key, from} = partition
     if (content === null) throw new CcError('E_IMAGE', `${image.path} does not say what ${name} holds`)
-    const encrypted = encryption === 'luks2'
+    // What the guest encrypts in place was shipped in the clear.
+    const encrypted = encryption === 'luks2' && key !== 'tee-derived'
+    if (encrypted && key === 'sealed') {
+      const copy = {tree, path: sealedKeyPath(name), output: keyOf(partition), private: true}
+      tasks.push(stepTask(await planStep('tree/copy-file', copy), name))
+    }
     const unpack = await planStep('disk/unpack-partition', {
       ...{disk, name, offset: start, size: content.bytes, sha256: content.sha256},
       header: encrypted ? join(sealed, 'headers', `${name}.luks`) : undefined,
-      'key-file': encrypted ? rootKey : undefined,
+      'key-file': encrypted ? keyOf(partition) : undefined,
       tree: from === '/' ? tree : `${tree}${from}`,
     })
     tasks.push(stepTask(unpack, name))

@@ -2,10 +2,11 @@ import {existsSync} from 'node:fs'
 import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
+import {CcError} from '../errors/index.js'
 import {atomicWrite, mkdirPrivate, mkdirp, remove} from '../fs/index.js'
 import type {Manifest} from '../manifest/index.js'
 import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
-import {filledPartitions, planPlain} from './content.js'
+import {filledPartitions, isSealed, planPlain} from './content.js'
 import {parsePackages} from './describe.js'
 import type {SealRequest} from './seal.js'
 
@@ -28,7 +29,17 @@ export interface PrepareRequest extends Pick<
  */
 export async function planPrepare(request: PrepareRequest, folder: string): Promise<Task[]> {
   const {perImage = []} = request
-  const filled = filledPartitions({...request, prepared: undefined}, folder)
+  const filled = filledPartitions({...request, prepared: undefined}, folder, folder)
+  const own = filled.find(isSealed)
+  if (own !== undefined) {
+    throw new CcError(
+      'E_LAYOUT',
+      `${own.name}: a key that is 'sealed' into cc-root is of one image, and this root is for many`,
+      {
+        suggestions: ["choose the key source 'kbs' for it"],
+      },
+    )
+  }
   // Every folder that becomes a partition is hidden from the root, also one that is filled later.
   const mine = filled.map((one) => (perImage.includes(one.name) ? {...one, content: null} : one))
   return [

@@ -1,16 +1,24 @@
 import {constants, copyFile, mkdir, stat, symlink} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {bootConf, kernelCommandLine} from '../boot/index.js'
+import {bootConf, journalBehind, kernelCommandLine} from '../boot/index.js'
 import {encodeImageConfig, type Config} from '../config/index.js'
 import {atomicWrite, mkdirPrivate, remove} from '../fs/index.js'
 import {computeLayout, type DiskLayout} from '../layout/index.js'
 import {describeFile, type Artefact, type Manifest} from '../manifest/index.js'
 import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
-import {filledPartitions, isEncrypted, planEncryption, planPlain, readVerity, type Filled} from './content.js'
+import {
+  filledPartitions,
+  isEncrypted,
+  isEncryptedInPlace,
+  planEncryption,
+  planPlain,
+  readVerity,
+  type Filled,
+} from './content.js'
 import {describePartitions} from './describe.js'
 import type {OutputPaths} from './folder.js'
-import {keyFile, makeKey} from './keys.js'
+import {makeKey} from './keys.js'
 import {planTreeFiles, readPackages, seedOf, treeFile} from './prepare.js'
 import {sfdiskScript} from './table.js'
 
@@ -58,6 +66,8 @@ interface Sealing {
   /** The partition table, as an sfdisk script. */
   table: string
   conf: string
+  /** The certificate of the key broker, where a partition needs it. */
+  ca: string | undefined
   /** What the tasks find out for the manifest. */
   found: {layout?: DiskLayout; sealOffset: number; contents: Record<string, Artefact>}
 }
@@ -69,17 +79,18 @@ interface Sealing {
  * @returns the tasks in order
  */
 export async function planSeal(request: SealRequest, work: string, output: OutputPaths): Promise<Task[]> {
+  const keys = join(output.partial, 'keys')
   const sealing: Sealing = {
-    ...{request, work, filled: filledPartitions(request, work), target: output.partial},
+    ...{request, work, filled: filledPartitions(request, work, keys), target: output.partial},
     from: request.prepared ?? work,
     seed: seedOf(request),
     disk: join(output.partial, `${request.name}.qcow2`),
     table: join(work, 'table'),
     conf: join(work, 'boot.conf'),
+    ca: usesKbs(request.config) ? join(work, 'ca.pem') : undefined,
     found: {sealOffset: 0, contents: {}},
   }
   const {filled, seed} = sealing
-  const keys = join(output.partial, 'keys')
   return [
     writeTask('seal/start', `make ${keys}`, async () => {
       remove(work)
@@ -88,15 +99,16 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
       const rootFirst = filled
         .filter(isEncrypted)
         .sort((a, b) => Number(b.name === 'cc-root') - Number(a.name === 'cc-root'))
-      for (const {name, partition} of rootFirst) {
-        // One key is enough where the host knows it anyway.
+      for (const {name, partition, key} of rootFirst) {
+        // One key is enough where the host knows it anyway. The key that the caller has is that of cc-root.
         const same = partition.key === 'development' && name !== 'cc-root'
-        await makeKey(keyFile(keys, name), same ? keyFile(keys, 'cc-root') : request.rootKey)
+        await makeKey(key, same ? join(keys, 'root.key') : name === 'cc-root' ? request.rootKey : null)
       }
+      if (sealing.ca !== undefined) await atomicWrite(sealing.ca, request.config.kbs.ca ?? '')
     }),
     ...(await planPlain(filled, {seed, sourceDateEpoch: request.sourceDateEpoch})),
     ...(request.prepared === undefined ? await planTreeFiles(request, work) : []),
-    ...(await planEncryption(filled, {seed, keys})),
+    ...(await planEncryption(filled, {seed})),
     ...(await planDisk(sealing)),
     ...(await planBootFiles(sealing)),
     planManifest(sealing),
@@ -114,16 +126,24 @@ async function planDisk({request, filled, seed, disk, table, conf, found}: Seali
   const {config} = request
   const {partitions} = config.layout
   const layout = writeTask('seal/layout', `write the partition table and boot.conf: ${table}, ${conf}`, async () => {
+    const journals: Record<string, number> = {}
     const requests = Object.entries(partitions).map(async ([name, {size, grow}]) => {
-      const data = filled.find((candidate) => candidate.name === name)?.files.data
-      return {name, contentBytes: data === undefined ? 0 : (await stat(data)).size, size, grow}
+      const part = filled.find((candidate) => candidate.name === name)
+      const bytes = part === undefined ? 0 : (await stat(part.files.data)).size
+      if (part === undefined || !isEncryptedInPlace(part)) return {name, contentBytes: bytes, size, grow}
+      const journal = journalBehind(bytes)
+      journals[name] = journal.offset
+      return {name, contentBytes: journal.end, size, grow}
     })
     found.layout = computeLayout({partitions: await Promise.all(requests), diskSize: config.layout.size, seed})
     await atomicWrite(table, sfdiskScript(found.layout))
-    const {profile, layout} = config
+    const {profile, layout, kbs, teeDerived} = config
     const cmdline = commandLine(request)
     const verity = await readVerity(filled)
-    await atomicWrite(conf, bootConf({profile, cmdline, partitions, verity, overlaySize: layout.overlaySize}))
+    await atomicWrite(
+      conf,
+      bootConf({...{profile, cmdline, partitions, verity, journals, kbs, teeDerived}, overlaySize: layout.overlaySize}),
+    )
   })
   const tasks = [layout, stepTask(await planStep('disk/make-disk', {output: disk, table}))]
   for (const {name, files} of filled) {
@@ -134,13 +154,14 @@ async function planDisk({request, filled, seed, disk, table, conf, found}: Seali
 }
 
 /** Kernel, initrd with the sealing archive, and further files out of the tree. */
-async function planBootFiles({request, filled, from, target, conf, found}: Sealing): Promise<Task[]> {
+async function planBootFiles({request, filled, from, target, conf, ca, found}: Sealing): Promise<Task[]> {
   const {sourceDateEpoch, extra = {}} = request
   const names = ['vmlinuz', ...Object.keys(extra)]
   const initrd = await planStep('disk/make-initrd', {
     initrd: treeFile(from, 'initrd.img'),
     'boot-conf': conf,
     header: filled.filter(isEncrypted).map(({files}) => files.header),
+    'kbs-ca': ca,
     output: join(target, 'initrd.img'),
     'source-date-epoch': sourceDateEpoch,
   })
@@ -177,6 +198,8 @@ function planManifest({request, filled, from, work, target, found}: Sealing): Ta
     remove(work)
   })
 }
+
+const usesKbs = ({layout}: Config) => Object.values(layout.partitions).some(({key}) => key === 'kbs')
 
 /** Reading the content for the disk and for its hash takes one reading from the disk, and a core for each. */
 function placeTask(task: Task, data: string, tell: (content: Artefact) => void): Task {

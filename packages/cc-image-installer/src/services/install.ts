@@ -5,6 +5,7 @@ import {join} from 'node:path'
 
 import type {Config, DistributionId} from 'cc-core/config'
 import {CcError} from 'cc-core/errors'
+import {planKeys, resolveKeys} from 'cc-core/keys'
 import {profileOfHost, profiles, type DistroProfile} from 'cc-core/distro'
 import {checkLayout} from 'cc-core/layout'
 import {sha256File, type Manifest} from 'cc-core/manifest'
@@ -37,8 +38,9 @@ export interface InstallOptions {
  * @throws CcError E_LAYOUT, E_ISO_*, E_SHA256, E_SIGNATURE, E_CONFIG
  */
 export async function planInstall(options: InstallOptions): Promise<ImageBuild> {
-  const {config, outputDir, workDir, tool, rootKey} = options
-  checkLayout(config)
+  const {outputDir, workDir, tool, rootKey} = options
+  checkLayout(options.config)
+  const config = await resolveKeys(options.config)
   const folders = workFolders(workDir, 'base')
   const origin = await findOrigin(options, folders)
   const sourceDateEpoch = epochOf(process.env['SOURCE_DATE_EPOCH'])
@@ -211,6 +213,7 @@ async function baseSteps(
     ),
     planStep('base/50-boot', {tree, guest, module: boot.modules}, {inputs: [await hashFolder(guest)]}),
     ...extras.bootSteps,
+    planKeys(config, tree),
     planStep('base/60-initramfs', {tree, ...epoch}),
     planStep('base/90-clean', {tree, ...epoch}),
   ])

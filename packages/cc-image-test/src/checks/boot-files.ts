@@ -1,7 +1,7 @@
 import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {bootConf, kernelCommandLine} from 'cc-core/boot'
+import {bootConf, journalBehind, kernelCommandLine} from 'cc-core/boot'
 import {verdictOf, type CheckTask} from 'cc-core/report'
 
 import type {ImageUnderTest} from '../image/under-test.js'
@@ -81,6 +81,13 @@ function expectedBootConf({image, config}: ImageUnderTest): string {
     partitions: Object.fromEntries(Object.entries(config.layout.partitions).filter(([name]) => names.has(name))),
     verity: Object.fromEntries(partitions.flatMap(({name, verity}) => (verity === null ? [] : [[name, verity]]))),
     overlaySize: config.layout.overlaySize,
+    journals: Object.fromEntries(
+      partitions.flatMap(({name, key, content}) =>
+        key === 'tee-derived' && content !== null ? [[name, journalBehind(content.bytes).offset]] : [],
+      ),
+    ),
+    kbs: config.kbs,
+    teeDerived: config.teeDerived,
   })
 }
 

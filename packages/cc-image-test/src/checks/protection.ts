@@ -21,7 +21,7 @@ export function protectionChecks(subject: ImageUnderTest): CheckTask[] {
       run: () => headers(subject, filled),
     },
     ...filled.flatMap((partition) => [
-      ...(partition.encryption === 'none'
+      ...(isShippedPlain(partition)
         ? []
         : [
             {
@@ -43,10 +43,13 @@ export function protectionChecks(subject: ImageUnderTest): CheckTask[] {
   ]
 }
 
+/** The guest encrypts in place what has the key source tee-derived; until then it is protected by its root hash. */
+const isShippedPlain = ({encryption, key}: ManifestPartition) => encryption === 'none' || key === 'tee-derived'
+
 async function headers(subject: ImageUnderTest, filled: readonly ManifestPartition[]): Promise<Verdict> {
   const folder = join(await subject.sealed(), 'headers')
   const found = existsSync(folder) ? await readdir(folder) : []
-  const expected = filled.filter(({encryption}) => encryption !== 'none').map(({name}) => `${name}.luks`)
+  const expected = filled.filter((partition) => !isShippedPlain(partition)).map(({name}) => `${name}.luks`)
   const problems = found.filter((name) => !expected.includes(name)).map((name) => `${name} belongs to no partition`)
   for (const name of expected) {
     if (!found.includes(name)) problems.push(`${name} is not in the initrd`)
@@ -105,7 +108,7 @@ async function readAt(file: string, offset: number, length: number): Promise<Buf
 
 async function verity(subject: ImageUnderTest, partition: ManifestPartition): Promise<Verdict> {
   if (partition.verity === null) return failed('the manifest has no root hash')
-  if (partition.encryption !== 'none') return skipped('its content is encrypted: the boot verifies it')
+  if (!isShippedPlain(partition)) return skipped('its content is encrypted: the boot verifies it')
   const {rootHash, salt, blocks} = partition.verity
   const file = await subject.content(partition)
   const form = [

@@ -13,8 +13,12 @@ conf_known() {
 	case $1 in
 	*[!a-z0-9.-]*) return 1 ;;
 	version | profile | cmdline | partitions) return 0 ;;
+	kbs.url | kbs.timeout | kbs.attempts | cc-*.kbs-resource) return 0 ;;
+	network.mode | network.interface | network.timeout) return 0 ;;
+	network.address | network.netmask | network.gateway | network.dns) return 0 ;;
+	tee-derived.root-key | tee-derived.fields | tee-derived.vmpl) return 0 ;;
 	cc-*.mount | cc-*.options | cc-*.encryption | cc-*.integrity | cc-*.header) return 0 ;;
-	cc-*.key | cc-*.key-file | cc-*.plain-allowed | cc-*.grow) return 0 ;;
+	cc-*.key | cc-*.key-file | cc-*.plain-allowed | cc-*.grow | cc-*.journal-offset) return 0 ;;
 	cc-*.overlay-size | cc-*.verity-root-hash | cc-*.verity-salt | cc-*.verity-blocks | cc-*.verify) return 0 ;;
 	esac
 	return 1

@@ -1,12 +1,20 @@
 # shellcheck shell=sh disable=SC2034 # STATE and FRESH are for the programs that source this file
 # Finding and opening one partition. Sourced after console.sh and boot-conf.sh by mount-root and mount-partition;
-# needs CONF, the path of boot.conf, and HEADERS, the folder of the LUKS headers that came with the initrd.
+# needs CONF, the path of boot.conf, HEADERS, the folder of the LUKS headers that came with the initrd, and the
+# functions of verity.sh and in-place.sh.
 
 # The parameters of every LUKS2 header that the guest makes. The key is random, so the key derivation is only a
 # formality; that everything is fixed is what lets check-luks-header compare the whole header.
 luks_format() {
 	cryptsetup luksFormat --batch-mode --type luks2 --cipher aes-xts-plain64 --key-size 512 --sector-size 4096 \
 		--hash sha256 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --luks2-metadata-size 16k --luks2-keyslots-size 512k "$@"
+}
+
+# luks_format_partition ARGUMENT...: luks_format with what $partition's integrity adds. The tags of an authenticated
+# device are not written now: that would write the whole disk. mount-partition writes what mkfs reads.
+luks_format_partition() {
+	[ "$(get integrity)" != hmac ] || set -- --integrity hmac-sha256 --integrity-no-wipe "$@"
+	luks_format "$@" 2>"$R/run/cc/message" || fail "$partition: cannot be formatted"
 }
 
 # get NAME: the value of this partition's key NAME in boot.conf.
@@ -46,16 +54,21 @@ wait_for_partition() {
 # fetch_key FILE: ask the partition's key source for its key. A key source is a program that is given the
 # partition's name, writes the key and nothing else to standard output, explains itself on standard error, and
 # exits 0; 3 means "there is no key", everything else is a failure. FILE is in memory and readable by root only.
+# What mount-root has fetched for later, while there was a network, is taken instead; once.
 fetch_key() {
 	_source=$(get key)
 	case $_source in
 	'' | *[!a-z-]*) fail "$partition: '$_source' is not the name of a key source" ;;
 	esac
+	if [ -e "$R/run/cc/fetched/$partition" ]; then
+		mv "$R/run/cc/fetched/$partition" "$1" || fail "$partition: its key cannot be taken"
+		return 0
+	fi
 	_program="$R/usr/lib/cc/key-source/$_source"
 	[ -x "$_program" ] || fail "$partition: there is no key source '$_source' in this image"
 	(
 		umask 077
-		KEY_FILE=$(get key-file) "$_program" "$partition" >"$1" 2>"$1.message"
+		KEY_FILE=$(get key-file) BOOT_CONF=$CONF "$_program" "$partition" >"$1" 2>"$1.message"
 	)
 	_status=$?
 	_message=
@@ -83,7 +96,7 @@ open_on_disk_header() {
 	rm -f "$_copy"
 	cryptsetup luksHeaderBackup "$1" --header-backup-file "$_copy" 2>"$R/run/cc/message" ||
 		fail "$partition: its LUKS header cannot be read"
-	_reason=$("$R/usr/lib/cc/check-luks-header" "$_copy") || fail "$partition: its LUKS header is refused: $_reason"
+	_reason=$("$R/usr/lib/cc/check-luks-header" "$_copy" "$(get integrity)") || fail "$partition: its LUKS header is refused: $_reason"
 	cryptsetup open --type luks2 --header "$_copy" --key-file "$3" "$1" "$2" 2>"$R/run/cc/message" ||
 		fail "$partition: the key does not open it"
 	rm -f "$_copy"
@@ -96,7 +109,7 @@ open_partition() {
 	_key="$R/run/cc/key.$partition"
 	_mapper=$partition
 	[ "$(get integrity)" != verity ] || _mapper=$partition-luks
-	DEVICE=$_disk FRESH='' STATE=plain
+	DEVICE=$_disk HASHES=$_disk FRESH='' STATE=plain
 	case $(get encryption) in
 	none) [ "$(get integrity)" = verity ] || ! is_empty "$_disk" || FRESH=1 ;;
 	luks2)
@@ -116,7 +129,7 @@ open_partition() {
 	esac
 	rm -f "$_key"
 	case $(get integrity) in
-	none) ;;
+	none | hmac) ;;
 	verity) verify ;;
 	*) fail "$partition: '$(get integrity)' is not an integrity" ;;
 	esac
@@ -125,41 +138,31 @@ open_partition() {
 # unlock: from _disk and _key to DEVICE. Where the header comes from is decided by boot.conf, never by the disk.
 unlock() {
 	STATE=encrypted
+	DEVICE="$R/dev/mapper/$_mapper"
 	case $(get header) in
 	initrd)
 		cryptsetup open --type luks2 --header "$HEADERS/$partition.luks" --key-file "$_key" "$_disk" "$_mapper" \
 			2>"$R/run/cc/message" || fail "$partition: the key does not open it"
+		HASHES=$DEVICE
 		;;
 	memory)
-		luks_format --header "$R/run/cc/header.$partition" --key-file "$_key" "$_disk" ||
-			fail "$partition: cannot be formatted"
-		cryptsetup open --type luks2 --header "$R/run/cc/header.$partition" --key-file "$_key" "$_disk" "$_mapper" ||
-			fail "$partition: cannot be opened"
+		luks_format_partition --header "$R/run/cc/header.$partition" --key-file "$_key" "$_disk"
+		# Nothing of it outlives this boot, so it needs no journal against a loss of power.
+		set --
+		[ "$(get integrity)" != hmac ] || set -- --integrity-no-journal
+		cryptsetup open --type luks2 --header "$R/run/cc/header.$partition" --key-file "$_key" "$@" "$_disk" "$_mapper" \
+			2>"$R/run/cc/message" || fail "$partition: cannot be opened"
 		rm -f "$R/run/cc/header.$partition"
 		FRESH=1
 		;;
 	disk)
 		if is_empty "$_disk"; then
-			luks_format --offset 2048 --key-file "$_key" "$_disk" || fail "$partition: cannot be formatted"
+			luks_format_partition --offset 2048 --key-file "$_key" "$_disk"
 			FRESH=1
 		fi
 		open_on_disk_header "$_disk" "$_mapper" "$_key"
 		;;
+	none) open_in_place "$_disk" "$_mapper" "$_key" ;;
 	*) fail "$partition: '$(get header)' is not a place for a header" ;;
 	esac
-	DEVICE="$R/dev/mapper/$_mapper"
-}
-
-# verify: put dm-verity over DEVICE. Every parameter comes from boot.conf; the disk's own superblock is not read.
-# A block that does not match stops the kernel at once.
-verify() {
-	_blocks=$(get verity-blocks)
-	veritysetup open --no-superblock --format 1 --hash sha256 --data-block-size 4096 --hash-block-size 4096 \
-		--data-blocks "$_blocks" --hash-offset $((_blocks * 4096)) --salt "$(get verity-salt)" --panic-on-corruption \
-		"$DEVICE" "$partition" "$DEVICE" "$(get verity-root-hash)" 2>"$R/run/cc/message" ||
-		fail "$partition: its content does not match the root hash"
-	DEVICE="$R/dev/mapper/$partition"
-	if [ "$(get verify)" = boot ]; then
-		dd if="$DEVICE" of="$R/dev/null" bs=1048576 2>"$R/run/cc/message" || fail "$partition: its content was altered"
-	fi
 }

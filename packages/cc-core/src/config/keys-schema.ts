@@ -1,0 +1,85 @@
+import {z} from 'zod'
+
+import {hostPath} from './values.js'
+
+const ipv4 = z.ipv4('expected an IPv4 address like 192.0.2.1')
+const seconds = (most: number) => z.int().min(1).max(most)
+
+/** How the initrd reaches the key broker. It has IPv4 only: ipconfig of klibc, which initramfs-tools brings. */
+const network = z.strictObject({
+  interface: z
+    .string()
+    .regex(/^[a-z][a-z0-9]{0,14}$/, 'expected an interface like eth0 or enp1s0')
+    .nullable()
+    .default(null)
+    .describe('Network interface in the initrd; null = the first one.'),
+  address: z
+    .string()
+    .regex(/^\d{1,3}(\.\d{1,3}){3}\/(3[0-2]|[12]?\d)$/, 'expected an address with prefix like 192.0.2.10/24')
+    .refine((text) => z.ipv4().safeParse(text.split('/')[0]).success, 'expected an IPv4 address with prefix')
+    .nullable()
+    .default(null)
+    .describe('Fixed address with prefix, like `192.0.2.10/24`; null = DHCP.'),
+  gateway: ipv4.nullable().default(null).describe('Gateway, with a fixed address.'),
+  dns: z.array(ipv4).max(3).default([]).describe('Name servers; [] = those of DHCP.'),
+  timeoutSeconds: seconds(300).default(30).describe('How long an address may take.'),
+})
+
+/** Values of boot.conf hold few characters, so that nothing in them has to be quoted. */
+const bootConfText = /^[A-Za-z0-9_.,:/%=+@{}-]+$/
+
+export const kbsSchema = z.strictObject({
+  url: z
+    .url({protocol: /^https$/, error: 'expected a URL that begins with https://'})
+    .regex(bootConfText, 'expected a plain https URL without query')
+    .nullable()
+    .default(null)
+    .describe('Key broker (Trustee) that releases keys; https only.'),
+  caFile: hostPath
+    .nullable()
+    .default(null)
+    .describe('Certificate (PEM) of the authority that signed the certificate of the key broker.'),
+  ca: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('That certificate as text, in place of `caFile`; the manifest of an image has it so.'),
+  resource: z
+    .string()
+    .regex(/^[\w.{}-]+\/[\w.{}-]+\/[\w.{}-]+$/, 'expected REPOSITORY/TYPE/TAG')
+    .default('default/cc-key/{partition}')
+    .describe('Resource that holds a key; `{partition}` stands for the name of the partition.'),
+  client: hostPath
+    .nullable()
+    .default(null)
+    .describe('The program kbs-client of Trustee, built for the distribution of the image, or linked statically.'),
+  clientSha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
+    .nullable()
+    .default(null)
+    .describe('The sha256 that it must have.'),
+  timeoutSeconds: seconds(600).default(60).describe('How long one request may take.'),
+  attempts: z.int().min(1).max(20).default(3).describe('How often a request is made before the machine powers off.'),
+  network: network.prefault({}).describe('Network of the initrd, for the time of the requests.'),
+})
+
+/** The fields of the guest that are mixed into a derived key: GUEST_FIELD_SELECT of MSG_KEY_REQ, by its bits. */
+export const teeDerivedFields = ['policy', 'image-id', 'family-id', 'measurement', 'svn', 'tcb-version'] as const
+
+export const teeDerivedSchema = z.strictObject({
+  rootKey: z
+    .enum(['vcek', 'vmrk'])
+    .default('vcek')
+    .describe('Key of the processor from which the key is derived; `vmrk` is that of a migration agent.'),
+  fields: z
+    .array(z.enum(teeDerivedFields))
+    .default(['policy', 'measurement'])
+    .refine(
+      (fields) => fields.includes('measurement'),
+      "expected 'measurement' among them: any image would get the key",
+    )
+    .describe('What is mixed into the key, so that a guest that differs in it gets another key.'),
+  vmpl: z.int().min(0).max(3).default(0).describe('Privilege level (VMPL) of the guest.'),
+})

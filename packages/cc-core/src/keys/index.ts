@@ -1,0 +1,1 @@
+export {planKeys, resolveKeys} from './keys.js'

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Put the programs into a tree, and on the list of its initrd, that the key sources of its partitions call.
+#
+# Parameters:
+#   --tree DIR                     the tree to change
+#   [--key-source NAME]...         a key source of the layout
+#   [--root-key-source NAME]       that of cc-root, which is opened in the initrd
+#   [--kbs-client FILE]            the program kbs-client of Trustee; without it the one that is in the tree
+#   [--kbs-client-sha256 TEXT]     what it must be
+# Runs in: namespace
+# Network: no
+# Output: /usr/local/bin/kbs-client and /usr/lib/cc/initrd-programs where they are needed
+
+# shellcheck source=../lib/step.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
+step "$@"
+
+programs="$tree/usr/lib/cc/initrd-programs"
+rm -f -- "$programs"
+
+uses() { [[ " ${key_source[*]} " == *" $1 "* ]]; }
+
+# chroot: a link in the tree must not lead out of it.
+has_program() { chroot "$tree" test -x "$1"; }
+
+if [[ -n $kbs_client ]]; then
+	[[ -n $kbs_client_sha256 ]] || die E_CONFIG "kbs.clientSha256 is missing for '$kbs_client'" "write down the hash of the program that you trust"
+	found=$(sha256sum <"$kbs_client")
+	[[ ${found%% *} == "$kbs_client_sha256" ]] ||
+		die E_SHA256 "$kbs_client has the sha256 ${found%% *}, kbs.clientSha256 is $kbs_client_sha256" "take the right file"
+	# shellcheck disable=SC2016 # expands in there
+	chroot "$tree" sh -c 'mkdir -p /usr/local/bin && rm -f "$1" && cat >"$1" && chmod 755 "$1"' - /usr/local/bin/kbs-client <"$kbs_client"
+fi
+
+if uses kbs; then
+	has_program /usr/local/bin/kbs-client ||
+		die E_CONFIG "a partition has the key source 'kbs', and the tree has no /usr/local/bin/kbs-client" "name the program: kbs.client in cc.yaml"
+	# The keys of all partitions are fetched in the initrd: the network is there only for that.
+	printf '%s\n' /usr/local/bin/kbs-client base64 timeout ip ipconfig >>"$programs"
+fi
+if uses tee-derived; then
+	has_program /usr/local/bin/snpguest ||
+		die E_CONFIG "a partition has the key source 'tee-derived', and the tree has no /usr/local/bin/snpguest" "configure it: attestation.snpguest in cc.yaml"
+	[[ $root_key_source != tee-derived ]] || printf '%s\n' /usr/local/bin/snpguest sha256sum timeout >>"$programs"
+fi
+[[ ! -e $programs ]] || chmod 644 "$programs"
