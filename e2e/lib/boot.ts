@@ -19,6 +19,13 @@ export interface BootOptions {
   /** Further disks. */
   disks?: string[]
   memory?: string
+  /** Whether it has a network card, behind the address translation of QEMU: this host is 10.0.2.2. */
+  network?: boolean
+  /** Called with each line of the console; stop() ends the machine as a loss of power would. */
+  onLine?: (line: string, stop: () => void) => void
+  /** What the console says when it has come up. */
+  until?: string
+  timeoutMs?: number
 }
 
 /** A copy of an image that a test may change; of the shared one by default. */
@@ -30,7 +37,8 @@ export function copyImage(name: string, image = lab().image): string {
 }
 
 /** Boot an image in QEMU as the test user until it says CC-BOOT or ends. */
-export async function boot(image: string, {rootKey, disks = [], memory = '768'}: BootOptions = {}): Promise<Boot> {
+export async function boot(image: string, options: BootOptions = {}): Promise<Boot> {
+  const {rootKey, disks = [], memory = '768', network = false, until = 'CC-BOOT {', timeoutMs = 240_000} = options
   const key = rootKey === undefined ? join(image, 'keys/root.key') : rootKey
   const {name} = JSON.parse(readFileSync(join(image, 'manifest.json'), 'utf8')) as {name: string}
   const console: string[] = []
@@ -49,7 +57,8 @@ export async function boot(image: string, {rootKey, disks = [], memory = '768'}:
       '-m',
       memory,
     ],
-    ...['-nodefaults', '-no-reboot', '-display', 'none', '-serial', 'stdio', '-monitor', 'none', '-nic', 'none'],
+    ...['-nodefaults', '-no-reboot', '-display', 'none', '-serial', 'stdio', '-monitor', 'none'],
+    ...['-nic', network ? 'user,model=virtio-net-pci' : 'none'],
     ...['-kernel', join(image, 'vmlinuz'), '-initrd', join(image, 'initrd.img')],
     ...['-append', readFileSync(join(image, 'cmdline'), 'utf8').trim()],
     ...[join(image, `${name}.qcow2`), ...disks].flatMap((file) => ['-drive', `file=${file},if=virtio,format=qcow2`]),
@@ -57,11 +66,14 @@ export async function boot(image: string, {rootKey, disks = [], memory = '768'}:
   ]
   try {
     await runAsUser(argv, {
-      timeoutMs: 240_000,
+      timeoutMs,
       signal: stop.signal,
       onLine: (line) => {
         console.push(line)
-        if (line.includes('CC-BOOT {')) stop.abort()
+        options.onLine?.(line, () => {
+          stop.abort()
+        })
+        if (line.includes(until)) stop.abort()
       },
     })
     return {console, ended: 'powered-off'}

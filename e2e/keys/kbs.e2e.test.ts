@@ -1,0 +1,107 @@
+import {createHash} from 'node:crypto'
+import {execFileSync} from 'node:child_process'
+import {readFileSync} from 'node:fs'
+import {join} from 'node:path'
+
+import {afterAll, beforeAll, beforeEach, describe, expect, it} from 'vitest'
+
+import {boot, copyImage, type Boot} from '../lib/boot.js'
+import {makeCertificates, startBroker, type Answers} from '../lib/broker.js'
+import {buildOf, cc, folder, lab} from '../lib/lab.js'
+import {pretendSnp, standIn} from '../lib/tee.js'
+
+const timeoutMs = 1_200_000
+const key = (image: string, name: string) => readFileSync(join(image, 'keys', name)).toString('base64') + '\n'
+
+/** A production image whose keys come from a broker on this host. */
+describe('a production image with the key source kbs', {timeout: timeoutMs}, () => {
+  let image: string
+  let certificates: string
+  let broker: Awaited<ReturnType<typeof startBroker>>
+  let answers: Answers = () => null
+
+  beforeAll(async () => {
+    certificates = folder('certificates')
+    makeCertificates(certificates)
+    execFileSync('chmod', ['-R', 'a+rX', certificates])
+    broker = await startBroker(certificates, (resource) => answers(resource))
+    const client = standIn('kbs-client')
+    const sha256 = createHash('sha256').update(readFileSync(client)).digest('hex')
+    const hook = standIn('openssl-hook')
+    const sets = [
+      'profile=production',
+      'os.packages=[openssl]',
+      `os.files=[{path: /etc/initramfs-tools/hooks/openssl, from: ${hook}, mode: "0755"}]`,
+      'layout.partitions.cc-root.key=kbs',
+      'layout.partitions.cc-app.key=kbs',
+      `kbs={url: https://10.0.2.2:${broker.port}, caFile: ${join(certificates, 'ca.pem')}, timeoutSeconds: 20, attempts: 2}`,
+      `kbs={client: ${client}, clientSha256: ${sha256}, resource: "site/keys/{partition}"}`,
+    ]
+    const result = await cc('cc-image-installer', [
+      ...['--iso', lab().iso['debian-12'], '--output', join(folder('kbs-build'), 'build'), '--json'],
+      ...sets.flatMap((set) => ['--set', set]),
+    ])
+    image = buildOf(result).image
+  }, timeoutMs)
+  afterAll(() => broker.server.close())
+  beforeEach(() => {
+    broker.asked.length = 0
+  })
+
+  async function start(name: string, options: {snp?: boolean; network?: boolean} = {}): Promise<Boot> {
+    const {snp = true, network = true} = options
+    const copy = copyImage(`kbs-${name}`, image)
+    if (snp) pretendSnp(copy)
+    return boot(copy, {rootKey: null, network, timeoutMs})
+  }
+
+  function expectRefused({console: lines, ended}: Boot, reason: RegExp): void {
+    expect(ended, lines.join('\n')).toBe('powered-off')
+    expect(lines.filter((line) => line.includes('cc: FAILED:'))).toEqual([expect.stringMatching(reason)])
+  }
+
+  it('without a TEE asks nobody, never opens its root, and powers off saying why', async () => {
+    const result = await start('no-tee', {snp: false})
+    expectRefused(result, /cc-root cc-app: no key: this machine is not confidential: .*; powering off/)
+    expect(broker.asked).toEqual([])
+  })
+
+  it('comes up with the keys of the broker, and the network of the initrd is gone', async () => {
+    answers = (resource) => ({
+      status: 200,
+      body: resource === 'site/keys/cc-root' ? key(image, 'root.key') : `${'A'.repeat(44)}\n`,
+    })
+    const {console: lines, ended} = await start('good')
+    expect(ended, lines.join('\n')).toBe('came-up')
+    expect(broker.asked).toEqual(['site/keys/cc-root', 'site/keys/cc-app'])
+    const report = lines.find((line) => line.includes('CC-BOOT {')) ?? ''
+    expect(report).toMatch(/"name":"cc-root","state":"encrypted".*"name":"cc-app","state":"encrypted"/)
+  })
+
+  it('does not open with another key, nor with garbage, a refusal, silence', async () => {
+    answers = () => ({status: 200, body: `${Buffer.alloc(32, 7).toString('base64')}\n`})
+    expectRefused(await start('wrong-key'), /cc-root: the key does not open it/)
+    answers = () => ({status: 200, body: '<html>login</html>'})
+    expectRefused(await start('garbage'), /cc-root: no key from 'kbs': the answer of the key broker is not base64/)
+    answers = () => ({status: 401, body: ''})
+    expectRefused(await start('refusal'), /cc-root: no key from 'kbs': .*after 2 attempts: .*the broker says 401/)
+    answers = () => null
+    expectRefused(await start('silence'), /cc-root: no key from 'kbs': .*no answer within 20 seconds/)
+  })
+
+  it('does not take a key from a broker with another certificate', async () => {
+    const others = folder('other-certificates')
+    makeCertificates(others)
+    broker.server.setSecureContext({
+      key: readFileSync(join(others, 'server.key')),
+      cert: readFileSync(join(others, 'server.pem')),
+    })
+    answers = () => ({status: 200, body: key(image, 'root.key')})
+    expectRefused(await start('other-ca'), /cc-root: no key from 'kbs': .*the certificate or the connection/)
+    expect(broker.asked).toEqual([])
+  })
+
+  it('without a network says so', async () => {
+    expectRefused(await start('no-network', {network: false}), /the network: there is no interface/)
+  })
+})

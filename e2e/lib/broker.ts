@@ -1,0 +1,36 @@
+import {execFileSync} from 'node:child_process'
+import {readFileSync} from 'node:fs'
+import {createServer, type Server} from 'node:https'
+import type {AddressInfo} from 'node:net'
+import {join} from 'node:path'
+
+/** Make a certificate authority, and a certificate of it for the address that this host has for a guest of QEMU. */
+export function makeCertificates(folder: string): void {
+  const openssl = (...words: string[]) => execFileSync('openssl', words, {cwd: folder, stdio: 'ignore'})
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
+  openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=test CA', '-days', '30')
+  openssl('req', ...key, '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=broker')
+  execFileSync('bash', ['-c', 'echo subjectAltName=IP:10.0.2.2 >server.ext'], {cwd: folder})
+  const sign = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-extfile', 'server.ext', '-days', '30']
+  openssl('x509', '-req', '-in', 'server.csr', ...sign, '-out', 'server.pem')
+}
+
+/** What a test wants the broker to say, by the path of the resource; null: nothing at all. */
+export type Answers = (resource: string) => {status: number; body: string} | null
+
+/** An HTTPS server that stands in for a key broker. */
+export async function startBroker(
+  folder: string,
+  answers: Answers,
+): Promise<{port: number; asked: string[]; server: Server}> {
+  const asked: string[] = []
+  const file = (name: string) => readFileSync(join(folder, name))
+  const server = createServer({key: file('server.key'), cert: file('server.pem')}, (request, response) => {
+    const resource = (request.url ?? '').replace('/kbs/v0/resource/', '')
+    asked.push(resource)
+    const answer = answers(resource)
+    if (answer !== null) response.writeHead(answer.status).end(answer.body)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {port: (server.address() as AddressInfo).port, asked, server}
+}
