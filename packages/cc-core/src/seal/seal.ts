@@ -3,6 +3,7 @@ import {join} from 'node:path'
 
 import {bootConf, journalBehind, kernelCommandLine} from '../boot/index.js'
 import {encodeImageConfig, type Config} from '../config/index.js'
+import {CcError} from '../errors/index.js'
 import {atomicWrite, mkdirPrivate, remove} from '../fs/index.js'
 import {computeLayout, type DiskLayout} from '../layout/index.js'
 import {describeFile, type Artefact, type Manifest} from '../manifest/index.js'
@@ -79,6 +80,9 @@ interface Sealing {
  * @returns the tasks in order
  */
 export async function planSeal(request: SealRequest, work: string, output: OutputPaths): Promise<Task[]> {
+  // A guest that asks any server for its key would take the key of any server.
+  if (usesKbs(request.config) && request.config.kbs.ca === null)
+    throw new CcError('E_CONFIG', "kbs.caFile: a partition has the key source 'kbs', and the certificate is missing")
   const keys = join(output.partial, 'keys')
   const sealing: Sealing = {
     ...{request, work, filled: filledPartitions(request, work, keys), target: output.partial},

@@ -4,10 +4,12 @@ import {join} from 'node:path'
 
 import {parseConfig, type Config, type KeySource} from 'cc-core/config'
 import {CcError} from 'cc-core/errors'
+import {planKeys, resolveKeys} from 'cc-core/keys'
 import {checkLayout} from 'cc-core/layout'
 import {readImageDirectory, sha256File, type ImageDirectory} from 'cc-core/manifest'
 import {planOpen} from 'cc-core/seal'
 import {planTree, workFolders, type ImageBuild} from 'cc-core/stage'
+import {planStep, type PlannedStep} from 'cc-core/steps'
 
 import {hardenedLayout} from './layout.js'
 import {readRequirements} from './requirements.js'
@@ -52,7 +54,7 @@ export async function planHardening(options: HardeningOptions): Promise<ImageBui
   }
   const rootKey = keyOf(flare, options.rootKey)
   const site = planSite(options.config)
-  const config = takeOver(flare, options, site)
+  const config = await resolveKeys(takeOver(flare, options, site))
   const folders = workFolders(workDir, 'hardened')
   const {sourceDateEpoch, distribution} = flare.manifest
   const open = await planOpen({image: flare, rootKey, tree: folders.tree}, join(folders.root, 'open'))
@@ -66,7 +68,10 @@ export async function planHardening(options: HardeningOptions): Promise<ImageBui
       origin: open,
       originKey: createHash('sha256').update(JSON.stringify(flare.manifest)).digest('hex'),
       needs: [],
-      steps: await hardeningSteps({config, site, requirements, tree: folders.tree, workDir, sourceDateEpoch}),
+      steps: [
+        ...(await keySteps(config, folders.tree, sourceDateEpoch)),
+        ...(await hardeningSteps({config, site, requirements, tree: folders.tree, workDir, sourceDateEpoch})),
+      ],
       workDir,
     }),
     seal: {
@@ -82,6 +87,16 @@ export async function planHardening(options: HardeningOptions): Promise<ImageBui
       extra: {'python.json': lock},
     },
   }
+}
+
+/** The keys of a production image come from elsewhere than those of the image before: its initrd has other programs. */
+async function keySteps(config: Config, tree: string, sourceDateEpoch: number): Promise<PlannedStep[]> {
+  const sources = Object.values(config.layout.partitions).map(({key}) => key)
+  if (!sources.includes('kbs') && !sources.includes('tee-derived')) return []
+  return [
+    await planKeys(config, tree),
+    await planStep('base/60-initramfs', {tree, 'source-date-epoch': sourceDateEpoch}),
+  ]
 }
 
 /** @throws E_KEY where there is no key */
@@ -103,6 +118,8 @@ function takeOver(flare: ImageDirectory, options: HardeningOptions, site: Site):
     ...taken,
     hardening,
     launch: own.launch,
+    kbs: own.kbs.url === null ? taken.kbs : own.kbs,
+    teeDerived: own.teeDerived,
     flare: {...own.flare, venv: taken.flare.venv, workspace: taken.flare.workspace},
   }
   const size = own.layout.size ?? taken.layout.size
