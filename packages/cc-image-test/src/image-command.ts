@@ -39,7 +39,7 @@ export abstract class ImageCommand<T extends typeof Command> extends CheckComman
   declare protected flags: FlagsOf<typeof ImageCommand> & FlagsOf<T>
 
   /** Runs a suite on the image of --image, or shows it; the return value is what --json prints. */
-  protected async test(suite: ImageSuite): Promise<object> {
+  protected async test(suite: ImageSuite, jobs = 1): Promise<object> {
     const {flags} = this
     const image = resolve(flags.image)
     const configured = flags.config !== undefined || flags.set !== undefined
@@ -52,6 +52,7 @@ export abstract class ImageCommand<T extends typeof Command> extends CheckComman
       timeoutMs: flags['boot-timeout'] * 1000,
       memoryMiB: flags.memory,
       lingerMs: 3000,
+      jobs,
     }
     if (flags['dry-run']) {
       const lines = await showImageTest(suite, options)

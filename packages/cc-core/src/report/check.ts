@@ -46,6 +46,8 @@ export interface CheckTask {
   title: string
   group?: string
   action?: string
+  /** Lower begins earlier; 0 by default. The order of the report is that of the list. */
+  rank?: number
   /** @param onLine takes a line that is shown while the check runs */
   run: (onLine: (line: string) => void) => Verdict | Promise<Verdict>
 }
@@ -54,7 +56,7 @@ export interface RunChecksOptions {
   title: string
   reporter: Reporter
   signal?: AbortSignal | undefined
-  /** How many run at a time; 1 by default. They start, and are returned, in their order. */
+  /** How many run at a time; 1 by default. They are returned in their order. */
   jobs?: number
 }
 
@@ -69,7 +71,7 @@ export async function runChecks(tasks: readonly CheckTask[], options: RunChecksO
   const steps = tasks.map(({id, title: text}) => ({id, title: text}))
   reporter.report({type: 'stage-start', stage: 'checks', title, steps, independent: true})
   const checks: Check[] = []
-  const waiting = [...tasks.entries()]
+  const waiting = [...tasks.entries()].sort(([, a], [, b]) => (a.rank ?? 0) - (b.rank ?? 0))
   const work = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [index, task] = next

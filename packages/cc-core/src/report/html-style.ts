@@ -29,6 +29,13 @@ code { font: .88em/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
 .passed { color: var(--pass); background: var(--pass-back); }
 .failed { color: var(--fail); background: var(--fail-back); }
 .skipped { color: var(--skip); background: var(--skip-back); }
+.map { display: block; width: 100%; height: auto; margin: 0 0 .6rem; }
+.map .free { fill: var(--line); }
+.map .plain { fill: var(--plain); }
+.map .encrypted { fill: var(--encrypted); }
+.map .verified { fill: var(--verified); }
+.map .on-demand { fill: var(--on-demand); }
+.map .tree { fill: var(--verified); }
 .disk { display: flex; gap: 3px; margin: 0; padding: 0; list-style: none; overflow-x: auto; }
 .disk li { flex: var(--share) 1 0; min-width: 8.5rem; padding: .7rem .8rem; border-radius: .35rem; background: var(--plain); color: #fff; }
 .disk .encrypted { background: var(--encrypted); }
@@ -47,6 +54,9 @@ tbody th { width: 32%; min-width: 13rem; font-weight: 500; }
 tbody th code { display: block; color: var(--soft); font-weight: 400; }
 td.detail { overflow-wrap: anywhere; }
 td.time { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+h2 .soft { font-weight: 400; font-size: .85rem; }
+td.action { color: var(--soft); min-width: 12rem; overflow-wrap: anywhere; }
+td:first-child { white-space: nowrap; }
 tr:target { background: var(--page); }
 td p { margin: .35rem 0 0; }
 @media (max-width: 44rem) { .disk { flex-direction: column; } dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .6rem; } }

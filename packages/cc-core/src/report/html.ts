@@ -2,6 +2,7 @@ import {formatMs} from '../ui/index.js'
 import {formatBytes} from './bytes.js'
 import {countChecks, type Check} from './check.js'
 import {escapeMarkup as escape} from './escape.js'
+import {diskMap} from './html-disk.js'
 import {htmlStyle} from './html-style.js'
 import {summaryLine, type Report} from './report.js'
 
@@ -24,17 +25,7 @@ export function reportHtml(report: Report): string {
 ${verdict(checks)}
 ${disk(report)}
 ${facts(report)}
-<section aria-labelledby="checks">
-<h2 id="checks">Checks</h2>
-<div class="scroll">
-<table>
-<thead><tr><th scope="col">Result</th><th scope="col">Check</th><th scope="col">Found</th><th scope="col">Time</th></tr></thead>
-<tbody>
-${checks.map(row).join('\n')}
-</tbody>
-</table>
-</div>
-</section>
+${groupsOf(checks).map(table).join('\n')}
 </main>
 </body>
 </html>
@@ -53,11 +44,45 @@ function verdict(checks: readonly Check[]): string {
   )
 }
 
-function row({id, title, status, detail, fix, ms}: Check): string {
+interface Group {
+  title: string
+  checks: Check[]
+}
+
+/** Checks by their group, in the order in which the groups come up; those without one are "Checks". */
+function groupsOf(checks: readonly Check[]): Group[] {
+  const groups = new Map<string, Check[]>()
+  for (const check of checks) {
+    const title = check.group ?? 'Checks'
+    groups.set(title, [...(groups.get(title) ?? []), check])
+  }
+  return [...groups].map(([title, own]) => ({title, checks: own}))
+}
+
+function table({title, checks}: Group, index: number): string {
+  const acts = checks.some(({action}) => action !== undefined)
+  const heads = ['Result', 'Check', ...(acts ? ['What the host does'] : []), 'Found', 'Time']
+  const id = index === 0 ? 'checks' : `checks-${index + 1}`
+  const time = checks.reduce((sum, {ms}) => sum + ms, 0)
+  return `<section aria-labelledby="${id}">
+<h2 id="${id}">${escape(title)} <span class="soft">${escape(summaryLine(checks))}, ${formatMs(time)}</span></h2>
+<div class="scroll">
+<table>
+<thead><tr>${heads.map((head) => `<th scope="col">${head}</th>`).join('')}</tr></thead>
+<tbody>
+${checks.map((check) => row(check, acts)).join('\n')}
+</tbody>
+</table>
+</div>
+</section>`
+}
+
+function row({id, title, status, detail, fix, ms, action, outcome}: Check, acts: boolean): string {
   const remedy = fix === undefined ? '' : `<p>Fix: <code>${escape(fix)}</code></p>`
   return (
-    `<tr id="${escape(id)}"><td><span class="status ${status}">${status}</span></td>` +
+    `<tr id="${escape(id)}"><td><span class="status ${status}">${escape(outcome ?? status)}</span></td>` +
     `<th scope="row">${escape(title)}<code>${escape(id)}</code></th>` +
+    `${acts ? `<td class="action">${escape(action ?? '')}</td>` : ''}` +
     `<td class="detail">${escape(detail)}${remedy}</td><td class="time">${formatMs(ms)}</td></tr>`
   )
 }
@@ -68,7 +93,7 @@ function facts({facts: list}: Report): string {
   return `<section aria-labelledby="facts"><h2 id="facts">Facts</h2><dl>${rows.join('\n')}</dl></section>`
 }
 
-/** Widths follow the sizes, but every partition stays wide enough to be read. */
+/** The disk to scale, and below it what each partition is. */
 function disk({disk: picture}: Report): string {
   if (picture === undefined) return ''
   const items = picture.partitions.map(({name, size, mount, protection, kind}) => {
@@ -80,6 +105,6 @@ function disk({disk: picture}: Report): string {
   })
   return (
     `<section aria-labelledby="disk"><h2 id="disk">Disk, ${formatBytes(picture.bytes)}</h2>` +
-    `<ol class="disk">${items.join('\n')}</ol></section>`
+    `${diskMap(picture)}<ol class="disk">${items.join('\n')}</ol></section>`
   )
 }

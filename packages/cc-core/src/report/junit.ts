@@ -20,7 +20,8 @@ export function reportJunit({title, subject, started, ms, checks}: Report): stri
   ].join('\n')
 }
 
-function testCase({id, title, status, detail, fix, ms}: Check, suite: string): string {
+function testCase({id, title, status, detail: found, outcome, fix, ms}: Check, suite: string): string {
+  const detail = outcome === undefined ? found : `${outcome}: ${found}`
   const open = `    <testcase classname="${suite}" name="${escape(id)}: ${escape(title)}" time="${seconds(ms)}"`
   const text = escape(fix === undefined ? detail : `${detail}\nfix: ${fix}`)
   switch (status) {

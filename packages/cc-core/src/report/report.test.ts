@@ -1,3 +1,5 @@
+import {setTimeout as sleep} from 'node:timers/promises'
+
 import {describe, expect, it} from 'vitest'
 
 import {CcError} from '../errors/index.js'
@@ -85,6 +87,27 @@ describe('runChecks', () => {
     })
     await expect(runChecks([interrupted, later], {title: '', reporter})).rejects.toMatchObject({exitCode: 130})
     expect(reporter.steps('step-start')).toEqual(['stop', 'in'])
+  })
+
+  it('runs as many at a time as it is told, begins with the lowest rank, and keeps the order of the list', async () => {
+    const begun: string[] = []
+    let [running, most] = [0, 0]
+    const slow = (id: string, rank?: number): CheckTask => ({
+      ...{id, title: id, group: 'All', action: 'waits', ...(rank !== undefined && {rank})},
+      run: async () => {
+        begun.push(id)
+        most = Math.max(most, ++running)
+        await sleep(20)
+        running--
+        return {...passed(''), outcome: 'waited'}
+      },
+    })
+    const tasks = [slow('last', 1), slow('a'), slow('first', -1), slow('b')]
+    const result = await runChecks(tasks, {title: '', reporter: new RecordingReporter(), jobs: 2})
+    expect(result.map(({id}) => id)).toEqual(['last', 'a', 'first', 'b'])
+    expect(begun).toEqual(['first', 'a', 'b', 'last'])
+    expect(most).toBe(2)
+    expect(result[0]).toMatchObject({group: 'All', action: 'waits', outcome: 'waited'})
   })
 
   it('names every problem', () => {
@@ -181,6 +204,45 @@ describe('reportHtml', () => {
   it('draws the partitions by their size, the smallest still there', () => {
     expect([...html.matchAll(/--share:(\d+)/g)].map(([, share]) => share)).toEqual(['990', '1'])
     expect(html).toContain('<span>1,000 bytes</span><span>dm-verity</span>')
+  })
+
+  it('draws the disk to scale, with a name for each place', () => {
+    const partitions = [
+      {name: 'cc-a', start: 50, size: 25, mount: '/', protection: 'LUKS2 + dm-verity', kind: 'encrypted' as const},
+      {name: 'cc-b', start: 75, size: 1e-6, mount: '/b', protection: 'LUKS2', kind: 'encrypted' as const},
+    ]
+    const page = reportHtml({...report, disk: {bytes: 100, partitions}})
+    expect(page).toContain('<rect class="encrypted" x="500" width="249" height="28"/>')
+    expect(page).toContain('<rect class="tree" x="500" y="21" width="249" height="7"/>')
+    expect(page).toContain('<rect class="encrypted" x="750" width="3" height="28"/></g>')
+    expect(page).toContain('aria-label="cc-a: LUKS2 + dm-verity; cc-b: LUKS2"')
+  })
+
+  it('has a table for each group, with what was done and how it went where that is known', () => {
+    const grouped: Check[] = [
+      {...(checks[0] as Check), group: 'Files'},
+      {
+        id: 'x',
+        title: 'X',
+        status: 'passed',
+        detail: 'why',
+        ms: 9,
+        group: 'Disk <1>',
+        action: 'writes',
+        outcome: 'detected',
+      },
+      {...(checks[2] as Check), group: 'Files'},
+    ]
+    const page = reportHtml({...report, checks: grouped})
+    expect([...page.matchAll(/<h2 id="checks[^"]*">([^ ]+ ?[^ ]*) <span/g)].map(([, title]) => title)).toEqual([
+      'Files',
+      'Disk &lt;1&gt;',
+    ])
+    expect(page).toContain('<tr id="x"><td><span class="status passed">detected</span>')
+    expect(page).toContain('<td class="action">writes</td>')
+    expect(page.match(/What the host does/g)).toHaveLength(1)
+    expect(reportTable({...report, checks: grouped})).toContain('detected: why')
+    expect(reportJunit({...report, checks: grouped})).toContain('<system-out>detected: why</system-out>')
   })
 
   it('calls it good only when nothing failed', () => {

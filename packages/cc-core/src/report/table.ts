@@ -22,8 +22,8 @@ export function reportTable({checks}: Report, width = Infinity): string {
 }
 
 /** What was found, and in a line of its own what to do. */
-function remarks({detail, fix}: Check): string[] {
-  const found = plainText(detail.replaceAll('\n', ' '))
+function remarks({detail, fix, outcome}: Check): string[] {
+  const found = plainText((outcome === undefined ? detail : `${outcome}: ${detail}`).replaceAll('\n', ' '))
   return fix === undefined ? [found] : [found, `fix: ${plainText(fix)}`]
 }
 

@@ -16,6 +16,8 @@ export interface BootSettings {
   lingerMs: number
   /** Folder for the console logs. */
   logDir: string
+  /** Whether nothing boots before somebody asks for it. */
+  lazy?: boolean
 }
 
 /** The boots of one image: with its key, and then with another. They run beside the checks of the files. */
@@ -59,7 +61,7 @@ export function whyNoBoot({image}: Pick<ImageUnderTest, 'image'>): string | null
     : `the key source of cc-root is '${source ?? 'none'}', which this test cannot serve`
 }
 
-/** Starts the first boot at once, and the second when the first has ended. */
+/** Starts the first boot at once, and the second when the first has ended; or each when it is asked for. */
 export function startBoots(subject: ImageUnderTest, settings: BootSettings): Boots {
   const {signal, scratch, image} = subject
   const impossible = whyNoBoot(subject)
@@ -85,20 +87,27 @@ export function startBoots(subject: ImageUnderTest, settings: BootSettings): Boo
     return boot('wrong-key', key)
   }
 
-  const first = impossible === null ? boot('boot', image.file('keys/root.key'), isBootReport) : nothing()
-  const second = impossible === null ? first.then(wrong, wrong) : nothing()
-  const listen = (name: string, result: Promise<BootResult>) => (onLine?: (line: string) => void) => {
-    if (onLine !== undefined) listeners[name] = onLine
+  const started = new Map<string, Promise<BootResult>>()
+  const start = (name: string, run: () => Promise<BootResult>): Promise<BootResult> => {
+    const result = started.get(name) ?? (impossible === null ? run() : nothing())
+    result.catch(() => undefined) // Whoever asks for it gets the failure.
+    started.set(name, result)
     return result
   }
-  const settled = Promise.allSettled([accelerator, first, second])
+  const first = () => start('boot', () => boot('boot', image.file('keys/root.key'), isBootReport))
+  const second = () => start('wrong-key', () => first().then(wrong, wrong))
+  if (settings.lazy !== true) void second().catch(() => undefined)
+  const listen = (name: string, result: () => Promise<BootResult>) => (onLine?: (line: string) => void) => {
+    if (onLine !== undefined) listeners[name] = onLine
+    return result()
+  }
   return {
     impossible,
     withKey: listen('boot', first),
     withWrongKey: listen('wrong-key', second),
     accelerator: () => accelerator,
     settled: async () => {
-      await settled
+      await Promise.allSettled([accelerator, ...started.values()])
     },
   }
 }

@@ -17,7 +17,9 @@ import {underTest, type ImageUnderTest} from '../image/under-test.js'
 export interface ImageSuite {
   /** For example "cc-image-test base". */
   title: string
-  checks: (subject: ImageUnderTest, boots: Boots) => CheckTask[]
+  checks: (subject: ImageUnderTest, boots: Boots, settings: BootSettings) => CheckTask[]
+  /** Nothing boots before a check asks for it. */
+  lazy?: boolean
 }
 
 /** What is compared: an image with a configuration. */
@@ -31,6 +33,8 @@ interface Compared {
 export interface ImageTestOptions extends Compared, Omit<BootSettings, 'logDir'> {
   /** Absolute path: console logs are kept there, all else only while the test runs. null = .work/test beside the image. */
   workDir: string | null
+  /** How many checks run at a time; 1 by default. */
+  jobs?: number
 }
 
 /**
@@ -66,12 +70,14 @@ export async function testImage(
   // Whatever goes wrong, no machine outlives this.
   const stop = new AbortController()
   const subject = underTest(image, config, {scratch, signal: AbortSignal.any([signal, stop.signal])})
-  const boots = startBoots(subject, {...options, logDir})
+  const settings = {...options, logDir, lazy: suite.lazy === true}
+  const boots = startBoots(subject, settings)
   try {
-    const checks = await runChecks(suite.checks(subject, boots), {
+    const checks = await runChecks(suite.checks(subject, boots, settings), {
       title: `${suite.title} ${image.path}`,
       reporter,
       signal,
+      jobs: options.jobs ?? 1,
     })
     return finish(checks, {facts: await imageFacts(subject, boots), disk: pictureOf(image.manifest)})
   } finally {
@@ -90,7 +96,7 @@ export async function showImageTest(suite: ImageSuite, options: ImageTestOptions
   const impossible = whyNoBoot(subject)
   const boots = {impossible} as Boots // Listing the checks starts none of them.
   return [
-    ...suite.checks(subject, boots).map(({id, title}) => `# ${id}: ${title}`),
+    ...suite.checks(subject, boots, {...options, logDir: ''}).map(({id, title}) => `# ${id}: ${title}`),
     impossible === null ? formatCommand(showBoot(subject, options.memoryMiB)) : `# no boot: ${impossible}`,
   ]
 }

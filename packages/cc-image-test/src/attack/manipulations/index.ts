@@ -1,0 +1,31 @@
+import type {Bench} from '../bench.js'
+import type {Manipulation} from '../manipulation.js'
+import {cmdlineManipulations} from './cmdline.js'
+import {consoleManipulations} from './console.js'
+import {deviceManipulations} from './devices.js'
+import {diskManipulations} from './disk.js'
+import {headerManipulations} from './header.js'
+import {initrdManipulations} from './initrd.js'
+import {insideManipulations, lookInside} from './inside.js'
+import {networkManipulations} from './network.js'
+import {tableManipulations} from './table.js'
+
+/** The first one boots the machine that all the others ask: it begins early, and they come when it has ended. */
+const leading = (manipulations: readonly Manipulation[]): Manipulation[] =>
+  manipulations.map((one, index) => ({...one, rank: index === 0 ? -2 : 1}))
+
+/** All that is tried, in the order of the report. */
+export function allManipulations(bench: Bench): Manipulation[] {
+  const inside = lookInside(bench)
+  return [
+    ...diskManipulations,
+    ...tableManipulations,
+    ...headerManipulations,
+    ...initrdManipulations,
+    ...cmdlineManipulations,
+    ...deviceManipulations,
+    ...consoleManipulations.map((one) => ({...one, rank: -1})),
+    ...leading(networkManipulations()),
+    ...leading(insideManipulations(inside)),
+  ]
+}

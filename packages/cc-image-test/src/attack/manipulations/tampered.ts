@@ -1,0 +1,32 @@
+import type {BootOptions} from 'cc-core/vm'
+import {skipped} from 'cc-core/report'
+
+import {judgeBoot, type Bench, type Expectation} from '../bench.js'
+import type {Machine} from '../machine.js'
+import type {Manipulation} from '../manipulation.js'
+
+/** A manipulation that is one boot of one machine. */
+export interface Tampering extends Omit<Manipulation, 'run'>, Expectation {
+  /** What is done to the machine before it starts. */
+  prepare: (machine: Machine, bench: Bench) => Promise<void> | void
+  /** Why it cannot be tried, or null. */
+  impossible?: (bench: Bench) => string | null
+  /** Of the machine's disk, where it is not the image's. */
+  diskBytes?: (bench: Bench) => number
+  boot?: (machine: Machine) => Partial<BootOptions>
+}
+
+/** Entries of the table as manipulations. */
+export const tampered = (entries: readonly Tampering[]): Manipulation[] =>
+  entries.map(({prepare, impossible, diskBytes, boot, detected, powerless, because, ...about}) => ({
+    ...about,
+    async run(bench) {
+      const reason = impossible?.(bench) ?? null
+      if (reason !== null) return skipped(reason)
+      await bench.baseline()
+      const machine = await bench.machine(about.id, diskBytes && {diskBytes: diskBytes(bench)})
+      await prepare(machine, bench)
+      const result = await bench.boot(machine, boot?.(machine))
+      return judgeBoot(bench, result, {because, ...(detected && {detected}), ...(powerless && {powerless})})
+    },
+  }))

@@ -1,0 +1,206 @@
+import {setTimeout as sleep} from 'node:timers/promises'
+
+import {dhcpAnswer, dhcpQuestion} from './dhcp.js'
+import {
+  arp,
+  ethernet,
+  etherTypes,
+  icmpv6,
+  ipv4,
+  ipv6,
+  mac,
+  parseFrame,
+  showAddress,
+  tcp,
+  tcpFlags,
+  udp,
+  type Address,
+  type Frame,
+} from './frames.js'
+import type {Wire} from './wire.js'
+
+export const guestMac = '52:54:00:77:00:0f'
+const hostMac = mac('52:54:00:77:00:02')
+const host4 = ipv4('10.77.0.2')
+const guest4 = ipv4('10.77.0.15')
+const host6 = ipv6('fe80::5054:ff:fe77:2')
+const prefix6 = ipv6('2001:db8:77::')
+const everybody = mac('ff:ff:ff:ff:ff:ff')
+const allNodes = ipv6('ff02::1')
+const ndp = {routerSolicitation: 133, routerAdvertisement: 134, neighborSolicitation: 135, neighborAdvertisement: 136}
+const echoRequest = 128
+
+/** What a guest tried to reach. */
+export interface Attempt {
+  address: string
+  port: number
+  protocol: 'tcp' | 'udp'
+}
+
+/**
+ * Everything that a guest has for a network, in the hands of whoever owns the host: the one neighbour, DHCP server, name
+ * server and router. It takes every connection, and writes down what was tried.
+ */
+export class HostileHost {
+  readonly attempts: Attempt[] = []
+  /** Of the guest, as it was seen on the wire, by its written form. */
+  readonly addresses6 = new Map<string, Address>()
+  #guestMac = mac(guestMac)
+  #has4 = false
+  #arpSeen = 0
+  readonly #answers = new Map<string, 'open' | 'refused'>()
+
+  constructor(
+    private readonly wire: Wire,
+    private readonly options: {hostile: boolean},
+  ) {
+    wire.onFrame((raw) => {
+      const frame = parseFrame(raw)
+      if (frame !== null) this.#receive(frame)
+    })
+  }
+
+  get address4(): string | null {
+    return this.#has4 ? showAddress(guest4) : null
+  }
+
+  /** Tell of a network for IPv6, and ask who is there. */
+  advertise(): void {
+    const prefix = Buffer.concat([
+      Buffer.from([3, 4, 64, 0xc0, 0, 1, 0x51, 0x80, 0, 1, 0x51, 0x80, 0, 0, 0, 0]),
+      prefix6,
+    ])
+    // Router preference high, and a name server of ours (RFC 8106).
+    const server = Buffer.concat([Buffer.from([25, 3, 0, 0, 0, 1, 0x51, 0x80]), host6])
+    const body = Buffer.concat([Buffer.from([64, 0x08, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0]), prefix, server])
+    this.#send6(allNodes, icmpv6(host6, allNodes, ndp.routerAdvertisement, body))
+    this.#send6(allNodes, icmpv6(host6, allNodes, echoRequest, Buffer.from([0, 1, 0, 1])))
+  }
+
+  /**
+   * Try every TCP port of one address of the guest.
+   * @returns the ports that answered: those with a program behind them, and those that said that there is none
+   */
+  async scan(address: Address, signal: AbortSignal): Promise<{open: number[]; refused: number[]; lost: number}> {
+    this.#answers.clear()
+    const own = address.length === 4 ? host4 : sourceFor(address)
+    let lost = 0
+    for (const pass of [0, 1]) {
+      for (let port = 1; port <= 65_535; port++) {
+        if (signal.aborted) break
+        if (!this.#answers.has(String(port))) this.#syn(own, address, port, pass)
+        // The guest answers ARP whatever its firewall says. So when it does, it has taken what was sent before.
+        if (port % 128 === 0 && !(await this.#heard(signal))) lost++
+      }
+    }
+    await sleep(1000)
+    const ports = (answer: string) =>
+      [...this.#answers.entries()].filter(([, value]) => value === answer).map(([port]) => Number(port))
+    return {open: ports('open'), refused: ports('refused'), lost}
+  }
+
+  guestAddress4 = (): Address => guest4
+
+  #syn(from: Address, to: Address, port: number, pass: number): void {
+    const segment = {sourcePort: 40_000 + pass, destinationPort: port, sequence: 1000, acknowledgement: 0}
+    this.#sendIp(to, tcp(from, to, {...segment, flags: tcpFlags.syn}))
+  }
+
+  /** Whether the guest answers on the level below IP within 5 seconds. */
+  async #heard(signal: AbortSignal): Promise<boolean> {
+    const before = this.#arpSeen
+    const request = {operation: 1, senderMac: hostMac, senderIp: host4, targetMac: Buffer.alloc(6), targetIp: guest4}
+    this.wire.send(ethernet(this.#guestMac, hostMac, etherTypes.arp, arp(request)))
+    for (let waited = 0; waited < 5000 && !signal.aborted; waited += 2) {
+      if (this.#arpSeen > before) return true
+      await sleep(2)
+    }
+    return false
+  }
+
+  #receive(frame: Frame): void {
+    this.#guestMac = Buffer.from(frame.from)
+    if (frame.arp !== undefined) this.#onArp(frame.arp)
+    if (frame.source?.length === 16) this.#learn6(frame.source)
+    if (frame.icmpv6 !== undefined) this.#onNdp(frame)
+    if (frame.udp !== undefined) this.#onUdp(frame)
+    if (frame.tcp !== undefined) this.#onTcp(frame)
+  }
+
+  #onArp({operation, senderMac, senderIp, targetIp}: NonNullable<Frame['arp']>): void {
+    if (operation === 2) this.#arpSeen++
+    if (operation !== 1 || senderIp.equals(targetIp)) return
+    // Whoever is asked for: it is us. But not while the guest only asks whether its own address is free.
+    if (senderIp.every((byte) => byte === 0)) return
+    const reply = {operation: 2, senderMac: hostMac, senderIp: targetIp, targetMac: senderMac, targetIp: senderIp}
+    this.wire.send(ethernet(senderMac, hostMac, etherTypes.arp, arp(reply)))
+  }
+
+  #learn6(source: Address): void {
+    if (source.some((byte) => byte !== 0) && !source.equals(host6))
+      this.addresses6.set(showAddress(source), Buffer.from(source))
+  }
+
+  #onNdp({icmpv6: message, source, from}: Frame): void {
+    if (message === undefined || source === undefined) return
+    if (message.type === ndp.routerSolicitation) this.advertise()
+    if (message.type !== ndp.neighborSolicitation || message.body.length < 20) return
+    const target = Buffer.from(message.body.subarray(4, 20))
+    // Asked by nobody: the guest wants to know whether this address is free, so it is going to be its own.
+    if (source.every((byte) => byte === 0)) this.#learn6(target)
+    else {
+      const body = Buffer.concat([Buffer.from([0x60, 0, 0, 0]), target, Buffer.from([2, 1]), hostMac])
+      const packet = icmpv6(target, source, ndp.neighborAdvertisement, body)
+      this.wire.send(ethernet(from, hostMac, etherTypes.ipv6, packet))
+    }
+  }
+
+  #onUdp({udp: datagram, destination}: Frame): void {
+    if (datagram === undefined || destination === undefined) return
+    const kind = datagram.destinationPort === 67 ? dhcpQuestion(datagram.payload) : null
+    if (kind === null) {
+      this.#note('udp', destination, datagram.destinationPort)
+      return
+    }
+    if (kind !== 1 && kind !== 3) return
+    if (kind === 3) this.#has4 = true
+    const answer = dhcpAnswer(datagram.payload, kind, {guest: guest4, server: host4, ...this.options})
+    const packet = udp(host4, ipv4('255.255.255.255'), {from: 67, to: 68}, answer)
+    this.wire.send(ethernet(everybody, hostMac, etherTypes.ipv4, packet))
+  }
+
+  #onTcp({tcp: segment, source, destination}: Frame): void {
+    if (segment === undefined || source === undefined || destination === undefined) return
+    const {flags, sourcePort, destinationPort, sequence} = segment
+    if (destinationPort === 40_000 || destinationPort === 40_001) {
+      const answer = (flags & tcpFlags.rst) !== 0 ? 'refused' : (flags & tcpFlags.syn) !== 0 ? 'open' : null
+      if (answer !== null && this.#answers.get(String(sourcePort)) !== 'open')
+        this.#answers.set(String(sourcePort), answer)
+      return
+    }
+    if ((flags & tcpFlags.syn) === 0) return
+    this.#note('tcp', destination, destinationPort)
+    const reply = {sourcePort: destinationPort, destinationPort: sourcePort, sequence: 1, acknowledgement: sequence + 1}
+    this.#sendIp(source, tcp(destination, source, {...reply, flags: tcpFlags.syn | tcpFlags.ack}))
+  }
+
+  #note(protocol: Attempt['protocol'], address: Address, port: number): void {
+    this.attempts.push({protocol, port, address: showAddress(address)})
+  }
+
+  #sendIp(to: Address, packet: Buffer): void {
+    const type = to.length === 4 ? etherTypes.ipv4 : etherTypes.ipv6
+    this.wire.send(ethernet(this.#guestMac, hostMac, type, packet))
+  }
+
+  #send6(to: Address, packet: Buffer): void {
+    const multicast = Buffer.concat([Buffer.from([0x33, 0x33]), to.subarray(12)])
+    this.wire.send(ethernet(multicast, hostMac, etherTypes.ipv6, packet))
+  }
+}
+
+/** A neighbour of the guest's own network. */
+function sourceFor(address: Address): Address {
+  if (address[0] === 0xfe) return host6
+  return Buffer.concat([address.subarray(0, 8), host6.subarray(8)])
+}
