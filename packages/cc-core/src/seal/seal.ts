@@ -1,7 +1,7 @@
 import {constants, copyFile, mkdir, stat, symlink} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {bootConf, journalBehind, kernelCommandLine} from '../boot/index.js'
+import {bootConf, imageCommandLine, journalBehind} from '../boot/index.js'
 import {encodeImageConfig, type Config} from '../config/index.js'
 import {CcError} from '../errors/index.js'
 import {atomicWrite, mkdirPrivate, remove} from '../fs/index.js'
@@ -119,12 +119,6 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
   ]
 }
 
-function commandLine({stage, config: {boot, profile, hardening}}: SealRequest): string {
-  const hardened = {lockdown: hardening.lockdown, production: profile === 'production'}
-  const extra = boot.cmdline
-  return kernelCommandLine({console: boot.console, extra, hardened: stage === 'hardened' ? hardened : undefined})
-}
-
 /** Where each partition lies, boot.conf, and the disk with its content. */
 async function planDisk({request, filled, seed, disk, table, conf, found}: Sealing): Promise<Task[]> {
   const {config} = request
@@ -142,7 +136,7 @@ async function planDisk({request, filled, seed, disk, table, conf, found}: Seali
     found.layout = computeLayout({partitions: await Promise.all(requests), diskSize: config.layout.size, seed})
     await atomicWrite(table, sfdiskScript(found.layout))
     const {profile, layout, kbs, teeDerived} = config
-    const cmdline = commandLine(request)
+    const cmdline = imageCommandLine(request)
     const verity = await readVerity(filled)
     await atomicWrite(
       conf,
@@ -181,7 +175,7 @@ function planManifest({request, filled, from, work, target, found}: Sealing): Ta
   const {config, name, aliases, extra = {}} = request
   const {stage, tool, distribution, source, sourceDateEpoch, buildKey} = request
   return writeTask('seal/manifest', `write cmdline and manifest.json in ${target}`, async () => {
-    const cmdline = commandLine(request)
+    const cmdline = imageCommandLine(request)
     await atomicWrite(join(target, 'cmdline'), `${cmdline}\n`)
     const artefacts: Manifest['artefacts'] = {}
     for (const file of ['vmlinuz', 'initrd.img', 'cmdline', ...Object.keys(extra)])

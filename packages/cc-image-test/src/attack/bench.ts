@@ -3,6 +3,7 @@ import {join} from 'node:path'
 import {mkdirp} from 'cc-core/fs'
 import {bootAndWatch, isBootReport, type Accelerator, type BootOptions, type BootResult} from 'cc-core/vm'
 
+import {developmentKeys} from '../image/keys.js'
 import {describeExit, shellLines} from '../image/console.js'
 import type {ImageUnderTest} from '../image/under-test.js'
 import {stateOf, type GuestState} from './guest-state.js'
@@ -59,7 +60,7 @@ export function makeBench(subject: ImageUnderTest, settings: BenchSettings, impo
         vm: {
           ...{accelerator, memoryMiB: settings.memoryMiB, cpus: 1, kernel: image.file('vmlinuz'), initrd, cmdline},
           ...{disks, more: devices, ...(network && {network}), ...(monitor !== undefined && {monitor})},
-          ...(rootKey !== null && {keys: {'cc-root': rootKey}}),
+          keys: developmentKeys(image, rootKey),
         },
         ...{until: isUp, timeoutMs: settings.timeoutMs, lingerMs: settings.lingerMs, signal},
         logFile: join(settings.logDir, `${folder.split('/').at(-1) ?? 'attack'}.log`),

@@ -1,7 +1,7 @@
 import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {bootConf, journalBehind, kernelCommandLine} from 'cc-core/boot'
+import {bootConf, imageCommandLine, journalBehind, kernelCommandLine} from 'cc-core/boot'
 import {verdictOf, type CheckTask} from 'cc-core/report'
 
 import type {ImageUnderTest} from '../image/under-test.js'
@@ -41,8 +41,8 @@ export function bootFileChecks(subject: ImageUnderTest): CheckTask[] {
       id: 'cmdline-config',
       title: 'The kernel command line is that of the configuration',
       run: () => {
-        const expected = kernelCommandLine({console: config.boot.console, extra: config.boot.cmdline})
-        const {cmdline} = image.manifest
+        const {cmdline, stage} = image.manifest
+        const expected = imageCommandLine({stage, config})
         return verdictOf(
           cmdline === expected ? [] : [`it is '${cmdline}', the configuration gives '${expected}'`],
           'as configured',

@@ -5,6 +5,7 @@ import {join} from 'node:path'
 import {bootAndWatch, chooseAccelerator, isBootReport, qemuCommand} from 'cc-core/vm'
 import type {Accelerator, AcceleratorChoice, BootResult, VmOptions} from 'cc-core/vm'
 
+import {developmentKeys} from './keys.js'
 import type {ImageUnderTest} from './under-test.js'
 
 export interface BootSettings {
@@ -43,7 +44,7 @@ export function testMachine(
     initrd: image.file('initrd.img'),
     cmdline: image.manifest.cmdline,
     disks: [{file: disk, serial: 'cc-disk', mode: 'snapshot'}],
-    keys: {'cc-root': rootKey},
+    keys: developmentKeys(image, rootKey),
   }
 }
 

@@ -11,6 +11,7 @@ import {SilentReporter} from 'cc-core/ui'
 import {bootAndWatch} from 'cc-core/vm'
 
 import {describeExit} from '../../image/console.js'
+import {developmentKeys} from '../../image/keys.js'
 import {searchFile, writtenForms} from '../../image/search.js'
 import type {Bench} from '../bench.js'
 import {firstDisk, layeredDisk} from '../machine.js'
@@ -99,7 +100,7 @@ async function boot(
         ...{accelerator, memoryMiB: settings.memoryMiB, cpus: 1, kernel: copy.file('vmlinuz')},
         ...{initrd: copy.file('initrd.img'), cmdline: copy.manifest.cmdline, more: wire.words(guestMac)},
         disks: [firstDisk(disk), {file: control, serial: 'cc-control', format: 'raw', mode: 'read-write'}],
-        keys: {'cc-root': subject.image.file('keys/root.key')},
+        keys: developmentKeys(copy, copy.file('keys/root.key')),
       },
       // To its own end: what is written at shutdown counts, too.
       ...{timeoutMs: settings.timeoutMs + 300_000, signal: subject.signal},
