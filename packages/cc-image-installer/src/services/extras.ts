@@ -74,15 +74,17 @@ async function planAmd(request: ExtrasRequest): Promise<Omit<Extras, 'packages'>
   const {config, profile, folders} = request
   const {patches, sevGuest} = config.amd
   const entries = patches === null ? [] : await readPatches(patches)
-  const apply = planStep(
-    'base/12-amd',
-    {
-      ...packageParameters(request),
-      entry: entries.map(({name}) => join(patches ?? '', name)),
-      work: join(folders.root, 'amd'),
-    },
-    {inputs: entries.map(({sha256}) => sha256), checkpoint: true},
-  )
+  // Planned only where there is something to apply: a step refuses to be planned without what it needs.
+  const apply = () =>
+    planStep(
+      'base/12-amd',
+      {
+        ...packageParameters(request),
+        entry: entries.map(({name}) => join(patches ?? '', name)),
+        work: join(folders.root, 'amd'),
+      },
+      {inputs: entries.map(({sha256}) => sha256), checkpoint: true},
+    )
   const load = planStep('base/52-sev-guest', {
     tree: folders.tree,
     needed: sevGuest === 'required',
@@ -90,7 +92,7 @@ async function planAmd(request: ExtrasRequest): Promise<Omit<Extras, 'packages'>
   })
   return {
     needs: entries.length === 0 ? [] : ['patch'],
-    steps: entries.length === 0 ? [] : [apply],
+    steps: entries.length === 0 ? [] : [apply()],
     bootSteps: sevGuest === 'off' ? [] : [load],
     seal: patches === null ? {} : {amd: entries},
   }
