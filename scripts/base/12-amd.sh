@@ -30,6 +30,8 @@
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/packages.sh"
 # shellcheck source=../lib/dkms.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/dkms.sh"
+# shellcheck source=../lib/patch.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/patch.sh"
 step "$@"
 need patch
 
@@ -62,51 +64,6 @@ install_deb() { # FILE
 	apt_tree install --allow-downgrades -- "$packages_run/local/$name"
 }
 
-# patch_folder FILE: the folder in the tree that a patch is for.
-patch_folder() {
-	local target found
-	target=$(sed -n '/^@@ /q;s/^Target:[[:space:]]*//p' "$1" | sed 's/[[:space:]]*$//' | head -n 1)
-	[[ -n $target ]] || die E_CONFIG "amd.patches: ${1##*/} has no line 'Target: …' before its first hunk" \
-		"name a folder below /usr/src, or a package that has one"
-	if [[ $target == /* ]]; then
-		[[ $target =~ ^/usr/src/[A-Za-z0-9][A-Za-z0-9._+~-]*$ ]] ||
-			die E_CONFIG "amd.patches: ${1##*/}: 'Target: $target' is not a folder below /usr/src"
-		found=$target
-	else
-		found=$(in_tree "$tree" dpkg-query -L "$target" 2>/dev/null | grep -oE '^/usr/src/[^/]+$' | sort -u) || true
-		[[ -n $found && $found != *$'\n'* ]] ||
-			die E_CONFIG "amd.patches: ${1##*/}: the package '$target' does not have one folder below /usr/src, but: ${found:-none}" \
-				"name the folder itself: Target: /usr/src/NAME-VERSION"
-	fi
-	[[ -d $tree$found && ! -L $tree$found ]] ||
-		die E_CONFIG "amd.patches: ${1##*/}: the tree has no $found; there is: $(find "$tree/usr/src" -mindepth 1 -maxdepth 1 -printf '%f ')" \
-			"install its package with a .deb that sorts before the patch, or with os.packages"
-	printf '%s' "$found"
-}
-
-apply_patch() { # FILE
-	local folder message
-	folder=$(patch_folder "$1") || exit 1
-	log "patching $folder with ${1##*/}"
-	# As a whole or not at all: without fuzz, and tried before.
-	if ! message=$(patch --dry-run --forward --batch --fuzz=0 --strip=1 --reject-file=- -d "$tree$folder" -i "$1" 2>&1); then
-		printf '%s\n' "$message" >&2
-		die E_PATCH "${1##*/} does not apply to $folder: $(blame_hunk "$message")" \
-			"make the patch for the version that is in the tree"
-	fi
-	patch --forward --batch --fuzz=0 --strip=1 --no-backup-if-mismatch --quiet -d "$tree$folder" -i "$1" >&2
-	[[ ! -f $tree$folder/dkms.conf ]] || dkms_trees+=("${folder##*/}")
-}
-
-# blame_hunk MESSAGE: the file and the hunk that patch(1) complains of.
-blame_hunk() {
-	awk '
-		/^(checking|patching) file / { sub(/^[a-z]+ file /, ""); file = $0 }
-		/^Hunk #[0-9]+ FAILED/ && !done { sub(/ -- .*/, ""); printf "%s, %s", file, $0; done = 1 }
-		/^(can.t find file to patch|Reversed|\|---|.*malformed patch|.*Only garbage)/ && !first { first = $0 }
-		END { if (!done) print (first == "" ? $0 : first) }' <<<"$1"
-}
-
 run_hook() { # FILE
 	mkdir -p "$tree/run/cc-amd"
 	install -m 755 -- "$1" "$tree/run/cc-amd/hook"
@@ -121,7 +78,10 @@ tree_mounts "$tree"
 for file in "${entry[@]}"; do
 	case $file in
 	*.deb) install_deb "$file" ;;
-	*.patch) apply_patch "$file" ;;
+	*.patch)
+		apply_patch amd.patches "$file"
+		[[ ! -f $tree$patched/dkms.conf ]] || dkms_trees+=("${patched##*/}")
+		;;
 	*.sh) run_hook "$file" ;;
 	*) die E_CONFIG "amd.patches: ${file##*/} is neither .deb nor .patch nor .sh" ;;
 	esac

@@ -96,3 +96,10 @@ apt_tree() {
 	local log=$tree$packages_run/log
 	packages_apt apt-get -y "$@" 2>&1 | tee "$log" >&2 || apt_blame "$log" "apt-get $1 failed"
 }
+
+# apt_simulate PACKAGE...: what would be installed, a line "NAME (VERSION" each, sorted.
+apt_simulate() {
+	local log=$tree$packages_run/log
+	packages_apt apt-get --simulate install -- "$@" >"$log" 2>&1 || apt_blame "$log" "apt-get install failed"
+	awk '$1 == "Inst" { print $2, $3 }' "$log" | sort
+}

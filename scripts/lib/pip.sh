@@ -79,7 +79,7 @@ pip_install() {
 pip_blame() {
 	local log=$1 line
 	if line=$(grep -m 1 -oE '(NewConnectionError|NameResolutionError|ConnectTimeoutError|ProxyError|SSLError|Temporary failure in name resolution|Connection refused|Max retries exceeded).*' "$log"); then
-		die E_NETWORK "the package index cannot be reached: ${line:0:200}" "check the network, or flare.indexUrl in cc.yaml"
+		die E_NETWORK "the package index cannot be reached: ${line:0:200}" "check the network, or ${pip_section:-flare}.indexUrl in cc.yaml"
 	fi
 	if line=$(grep -m 1 -A 6 'DO NOT MATCH THE HASHES' "$log"); then
 		die E_SHA256 "a package does not have the hash that was asked for: $(tr '\n' ' ' <<<"$line")" "check the hashes in the requirements"

@@ -29,7 +29,7 @@ export type ImageConfig = Pick<Config, 'profile' | 'os' | 'boot' | 'layout' | 'k
 
 /** That part as the plain object that parseConfig reads. It names no path of the host: those files are in the image. */
 export function encodeImageConfig(config: Config): Record<string, unknown> {
-  const {profile, os, boot, layout, flare, hardening, kbs, teeDerived} = encodeConfig(config)
+  const {profile, os, boot, layout, flare, amd, nvidia, attestation, hardening, kbs, teeDerived} = encodeConfig(config)
   const {venv, workspace} = flare ?? {}
   // A default partition that was taken away must not come back.
   const gone = Object.keys(defaultPartitions).filter((name) => !(name in layout.partitions))
@@ -42,6 +42,17 @@ export function encodeImageConfig(config: Config): Record<string, unknown> {
     flare: {venv, workspace},
     kbs: {...kbs, caFile: null, client: null},
     teeDerived,
+    amd: {sevGuest: amd?.sevGuest},
+    // A key of an archive and a package file are paths of this host.
+    nvidia: {
+      ...nvidia,
+      debs: [],
+      patches: [],
+      signing: {},
+      repository: null,
+      cuda: {...nvidia?.cuda, repository: null},
+    },
+    attestation: {...attestation, snpguest: {version: attestation?.snpguest?.version}},
   }
   // Only a hardened image has a role.
   if (config.hardening.role === null) return image

@@ -19,3 +19,16 @@ export const debian = {
 
 /** systemd ships these apart from itself. */
 export const debianPackages = [...basePackages, 'systemd-timesyncd', 'systemd-resolved']
+
+/** The driver of non-free with the open modules of contrib, which are built here. Package names have no branch. */
+export const debianDriver = {
+  kernel: 'linux-image-amd64',
+  branch: null,
+  packages: [
+    ...['libcuda1', 'libnvidia-ml1', 'libnvidia-cfg1', 'nvidia-smi'],
+    ...['nvidia-persistenced', 'nvidia-modprobe', 'firmware-nvidia-gsp'],
+  ],
+  probe: 'libcuda1',
+  prebuilt: [],
+  build: ['nvidia-open-kernel-dkms', 'linux-headers-{kernel}'],
+} as const

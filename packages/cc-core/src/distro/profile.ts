@@ -20,6 +20,32 @@ export interface DistroProfile {
   defaultKernel: string
   /** Kernel packages with the driver sev-guest, which attestation reports of SEV-SNP come from. */
   snpKernels: readonly string[]
+  /** NVIDIA's driver. In names of packages {branch} is the driver branch, {kernel} the release of the tree's kernel. */
+  nvidia: {
+    /** The kernel package when none is configured; it has DRM. */
+    kernel: string
+    /** Branch when none is configured; null: package names have none. */
+    branch: string | null
+    /** Version when none is configured: one of which the archive has both modules and user space. Null: the newest. */
+    version: string | null
+    /** User space and firmware. */
+    packages: readonly string[]
+    /** The package whose versions are those of the driver. */
+    probe: string
+    /** Open modules that the distribution has built and signed. */
+    prebuilt: readonly string[]
+    /** Source of the open modules, and what it takes to build them. */
+    build: readonly string[]
+    /** Patches that this source needs, below the folder of scripts. */
+    patches: readonly string[]
+  }
+  /** In names of packages {cuda} is the version, like 12-8. */
+  cuda: {
+    version: string
+    packages: readonly string[]
+    /** NVIDIA's archive; null: the distribution has CUDA itself. */
+    repository: {source: string; key: string; fingerprint: string} | null
+  }
   /** Packages that a locale needs, besides generating it. */
   localePackages: (locale: string) => string[]
   /** What a tree needs beyond the essential packages to boot as a confidential VM. */

@@ -1,6 +1,6 @@
 import {basePackages} from './base-packages.js'
 import type {DistroProfile} from './profile.js'
-import {ubuntu} from './ubuntu.js'
+import {ubuntu, ubuntuCuda, ubuntuDriver} from './ubuntu.js'
 
 export const ubuntu2404: DistroProfile = {
   ...ubuntu,
@@ -8,6 +8,8 @@ export const ubuntu2404: DistroProfile = {
   release: '24.04',
   codename: 'noble',
   kernelPackages: {generic: 'linux-generic', hwe: 'linux-generic-hwe-24.04'},
+  nvidia: {...ubuntuDriver, kernel: 'linux-generic'},
+  cuda: ubuntuCuda('24.04'),
   snpKernels: ['linux-generic', 'linux-generic-hwe-24.04'],
   basePackages: [...basePackages, 'systemd-timesyncd', 'systemd-resolved'],
   hostNotes: [

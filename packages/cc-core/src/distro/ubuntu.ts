@@ -13,3 +13,30 @@ export const ubuntu = {
   keyringPackage: 'ubuntu-keyring',
   liveServerKernel: 'linux-generic',
 } as const satisfies Partial<DistroProfile>
+
+/** The server driver of restricted, with modules that Ubuntu builds and signs for each of its kernels. */
+export const ubuntuDriver = {
+  branch: '580-server',
+  version: null,
+  packages: ['compute-utils', 'utils', 'kernel-common']
+    .map((name) => `nvidia-${name}-{branch}`)
+    .concat(['libnvidia-cfg1-{branch}', 'libnvidia-compute-{branch}']),
+  probe: 'libnvidia-compute-{branch}',
+  prebuilt: ['linux-modules-nvidia-{branch}-open-{kernel}'],
+  build: ['nvidia-dkms-{branch}-open', 'linux-headers-{kernel}'],
+  patches: [],
+}
+
+/** The runtime libraries out of NVIDIA's own archive, which is signed by one key for all releases. */
+export function ubuntuCuda(release: string): DistroProfile['cuda'] {
+  const archive = `https://developer.download.nvidia.com/compute/cuda/repos/ubuntu${release.replace('.', '')}/x86_64`
+  return {
+    version: '12.8',
+    packages: ['cuda-libraries-{cuda}'],
+    repository: {
+      source: `deb ${archive}/ /`,
+      key: `${archive}/3bf863cc.pub`,
+      fingerprint: 'EB693B3035CD5710E231E123A4B469963BF863CC',
+    },
+  }
+}

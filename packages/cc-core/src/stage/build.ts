@@ -58,6 +58,7 @@ export async function buildImage(
     const output = await openOutput(path)
     const sealing = await planSeal({...seal, tree: folders.tree, buildKey}, folders.scratch, output)
     const steps = [
+      ...(build.tree.downloads ?? []),
       ...build.tree.origin,
       ...build.tree.steps.map((step) => ({id: step.id, title: stepTitle(step)})),
       ...sealing,
@@ -93,8 +94,13 @@ export async function showPlan(build: ImageBuild): Promise<string[]> {
   const paths = outputPaths(join(outputDir, seal.name))
   const sealing = await planSeal({...seal, tree: folders.tree, buildKey: ''}, folders.scratch, paths)
   const {done} = await findProgress(tree, folders)
-  const tasks: Task[] = [...tree.origin, ...tree.steps.map((step) => stepTask(step)), ...sealing]
-  const cached = done === 0 ? 0 : tree.origin.length + done - 1
+  const tasks: Task[] = [
+    ...(tree.downloads ?? []),
+    ...tree.origin,
+    ...tree.steps.map((step) => stepTask(step)),
+    ...sealing,
+  ]
+  const cached = done === 0 ? 0 : (tree.downloads ?? []).length + tree.origin.length + done - 1
   const shown = tasks.map((task, index) => (index < cached ? `${task.shown} # done` : task.shown))
   return [...shown, `# rename ${paths.partial} to ${paths.path}`]
 }

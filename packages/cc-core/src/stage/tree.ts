@@ -10,6 +10,8 @@ import type {WorkFolders} from './folders.js'
 /** How a tree comes to be: an origin makes it, the steps change it. */
 export interface TreePlan {
   tree: string
+  /** Files that the steps read, from outside. They come first, so that what cannot be had is known before anything else. */
+  downloads?: readonly Task[]
   /** Tasks that make the tree from nothing: an ISO or a mirror unpacked, an image opened. */
   origin: readonly Task[]
   /** Paths that the steps read. Without them the origin is run again, since it makes them. */
@@ -66,6 +68,9 @@ export async function buildTree(plan: TreePlan, folders: WorkFolders, context: T
   const tree = {tree: plan.tree}
   const reached = (index: number) => atomicWrite(stateFile(folders), `${plan.keys[index] ?? ''}\n`)
 
+  const downloads = plan.downloads ?? []
+  if (done < plan.keys.length) await runTasks(downloads, context)
+  else for (const task of downloads) reporter.report({type: 'step-cached', step: task.id})
   if (done > 0) for (const task of plan.origin) reporter.report({type: 'step-cached', step: task.id})
   for (const step of plan.steps.slice(0, Math.max(done - 1, 0))) reporter.report({type: 'step-cached', step: step.id})
   if (done === 0 || checkpoint !== null) {

@@ -5,9 +5,11 @@ import type {DistroProfile} from 'cc-core/distro'
 import type {Purpose} from 'cc-core/host'
 import type {Manifest} from 'cc-core/manifest'
 import type {WorkFolders} from 'cc-core/stage'
-import {planStep, type PlannedStep, type StepValue} from 'cc-core/steps'
+import {planStep, type PlannedStep, type StepValue, type Task} from 'cc-core/steps'
 
 import {readPatches} from './amd.js'
+import {planAttestation} from './attestation.js'
+import {planNvidia} from './nvidia.js'
 
 /** What a plan of AMD's, NVIDIA's and the attestation parts needs to know. */
 export interface ExtrasRequest {
@@ -24,6 +26,8 @@ export interface ExtrasRequest {
 export interface Extras {
   /** What the host must be able to do. */
   needs: readonly Purpose[]
+  /** Files that the steps read, from outside. */
+  downloads: readonly Task[]
   /** Packages of the distribution. */
   packages: readonly string[]
   /** Steps behind the packages of the distribution, the costly first. */
@@ -31,7 +35,7 @@ export interface Extras {
   /** Steps before the initrd is made. */
   bootSteps: readonly Promise<PlannedStep>[]
   /** What the manifest says of it. */
-  seal: {amd?: Manifest['amd']}
+  seal: {amd?: Manifest['amd']; extra?: Readonly<Record<string, string>>}
 }
 
 /**
@@ -40,12 +44,17 @@ export interface Extras {
  */
 export async function planExtras(request: ExtrasRequest): Promise<Extras> {
   const amd = await planAmd(request)
+  const nvidia = await planNvidia(request)
+  const attestation = await planAttestation(request)
+  const downloads = [...nvidia.downloads, ...attestation.downloads]
   return {
-    needs: ['build', ...amd.needs],
-    packages: [],
-    steps: amd.steps,
-    bootSteps: amd.bootSteps,
-    seal: amd.seal,
+    needs: [...new Set(['build' as const, ...amd.needs, ...(downloads.length === 0 ? [] : ['download' as const])])],
+    downloads,
+    packages: attestation.packages,
+    // What takes longest first: a change of what stands behind it does not touch it.
+    steps: [...amd.steps, ...nvidia.steps, ...attestation.steps],
+    bootSteps: [...amd.bootSteps, ...nvidia.bootSteps, ...attestation.bootSteps],
+    seal: {...amd.seal, ...attestation.seal},
   }
 }
 
@@ -70,7 +79,7 @@ export function packageParameters({
   }
 }
 
-async function planAmd(request: ExtrasRequest): Promise<Omit<Extras, 'packages'>> {
+async function planAmd(request: ExtrasRequest): Promise<Omit<Extras, 'packages' | 'downloads'>> {
   const {config, profile, folders} = request
   const {patches, sevGuest} = config.amd
   const entries = patches === null ? [] : await readPatches(patches)
@@ -85,15 +94,16 @@ async function planAmd(request: ExtrasRequest): Promise<Omit<Extras, 'packages'>
       },
       {inputs: entries.map(({sha256}) => sha256), checkpoint: true},
     )
-  const load = planStep('base/52-sev-guest', {
-    tree: folders.tree,
-    needed: sevGuest === 'required',
-    kernels: profile.snpKernels.join(', '),
-  })
+  const load = () =>
+    planStep('base/52-sev-guest', {
+      tree: folders.tree,
+      needed: sevGuest === 'required',
+      kernels: profile.snpKernels.join(', '),
+    })
   return {
-    needs: entries.length === 0 ? [] : ['patch'],
+    needs: entries.length === 0 && !config.nvidia.enabled ? [] : ['patch'],
     steps: entries.length === 0 ? [] : [apply()],
-    bootSteps: sevGuest === 'off' ? [] : [load],
+    bootSteps: sevGuest === 'off' ? [] : [load()],
     seal: patches === null ? {} : {amd: entries},
   }
 }

@@ -12,6 +12,7 @@ import {sha256File, type Manifest} from 'cc-core/manifest'
 import {inspectIso, selectSource, type IsoSource} from 'cc-core/source'
 import {planTree, workFolders, type ImageBuild, type WorkFolders} from 'cc-core/stage'
 import {planExtras, type Extras} from './extras.js'
+import {kernelPackage} from './nvidia.js'
 import {hashFolder, onceTask, planStep, scriptsDirectory, stepTask, type PlannedStep, type Task} from 'cc-core/steps'
 
 /** Name of the base image, and the other name that the mission knows it by. */
@@ -60,6 +61,7 @@ export async function planInstall(options: InstallOptions): Promise<ImageBuild> 
     outputDir,
     tree: await planTree({
       tree: folders.tree,
+      downloads: extras.downloads,
       origin: await origin.tasks(sourceDateEpoch),
       originKey: origin.key,
       needs: origin.pool === null ? [] : [origin.pool],
@@ -169,7 +171,7 @@ async function baseSteps(
   const guest = join(scriptsDirectory(), 'guest')
   const packages = [
     ...profile.basePackages,
-    os.kernel ?? profile.defaultKernel,
+    kernelPackage(config, profile),
     ...profile.localePackages(os.locale),
     ...os.packages,
     ...extras.packages,
@@ -181,7 +183,10 @@ async function baseSteps(
         tree,
         package: [...new Set(packages)],
         ...(pool === null ? {} : {pool, 'pool-suite': profile.codename}),
-        ...(pool === null && source.mirrors.length === 0 ? {'host-suite': profile.codename} : {}),
+        // A driver is never on an ISO, and neither is the kernel that it needs.
+        ...((pool === null || config.nvidia.enabled) && source.mirrors.length === 0
+          ? {'host-suite': profile.codename}
+          : {}),
         source: source.mirrors,
         keyring: source.keyring ?? undefined,
         archives,

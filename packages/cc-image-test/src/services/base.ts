@@ -1,5 +1,6 @@
 import {bootChecks} from '../checks/boot.js'
 import {bootFileChecks} from '../checks/boot-files.js'
+import {deviceChecks} from '../checks/devices.js'
 import {diskChecks} from '../checks/disk.js'
 import {aliasCheck, manifestChecks} from '../checks/manifest.js'
 import {protectionChecks} from '../checks/protection.js'
@@ -21,5 +22,6 @@ export const baseSuite: ImageSuite = {
     ...secretChecks(subject, [alias]),
     ...bootChecks(subject, boots),
     ...wrongKeyChecks(boots),
+    ...deviceChecks(subject, boots),
   ],
 }

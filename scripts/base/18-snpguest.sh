@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Put snpguest into a tree, which asks the firmware of SEV-SNP for reports and keys.
+#
+# Parameters:
+#   --tree DIR       the tree to change
+#   --program FILE   snpguest
+# Runs in: namespace
+# Network: no
+# Output: /opt/cc/bin/snpguest, also in the search path; it was started once in the tree
+
+# shellcheck source=../lib/step.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
+# shellcheck source=../lib/tree.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/tree.sh"
+# shellcheck source=../lib/elf.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/elf.sh"
+step "$@"
+
+elf_check "$tree" "$program"
+install -d "$tree/opt/cc/bin"
+install -m 755 "$program" "$tree/opt/cc/bin/snpguest"
+tree_mounts "$tree"
+version=$(in_tree "$tree" /opt/cc/bin/snpguest --version 2>&1) ||
+	die E_PACKAGE "snpguest does not run in the tree: ${version##*$'\n'}" "give another one: attestation.snpguest"
+log "$version"
+ln -sfn /opt/cc/bin/snpguest "$tree/usr/local/bin/snpguest"

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Install NVIDIA's attestation SDK into a virtual environment of its own.
+#
+# Parameters:
+#   --tree DIR                   the tree to change
+#   --venv NAME                  where the environment is, an absolute path in the guest
+#   --requirement TEXT...        a line of a requirements file, for example nv-attestation-sdk==2.7.3
+#   [--index-url TEXT]           the package index; pip's own, or the one that this host is configured for, when absent
+#   --cache PATH                 where pip keeps what it downloaded between builds
+#   --lock NAME                  what was installed, as pip reports it: an absolute path in the guest
+#   --source-date-epoch NUMBER   the time stamp of the build, in seconds since 1970
+# Runs in: namespace
+# Network: the package index
+# Output: the environment and the lock in the tree; the SDK can be imported
+
+# shellcheck source=../lib/step.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
+# shellcheck source=../lib/tree.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/tree.sh"
+# shellcheck source=../lib/pip.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/pip.sh"
+step "$@"
+
+# shellcheck disable=SC2034 # for messages of lib/pip.sh
+pip_section=attestation.sdk
+pip_open "$tree" "$cache"
+[[ -z $index_url ]] || pip_options+=(--index-url "$index_url")
+# A file, since hashes are not taken from the command line.
+printf '%s\n' "${requirement[@]}" >"$pip_run/requirements.txt"
+in_tree "$tree" python3 -m venv --clear "$venv" >"$pip_run/venv.log" 2>&1 ||
+	die E_PACKAGE "python3 -m venv: $(tail -n 1 "$pip_run/venv.log")" "the tree needs python3-venv: os.packages in cc.yaml"
+log "pip install ${requirement[*]}"
+pip_install "$venv" /run/cc-pip/requirements.txt /
+mkdir -p "$(dirname -- "$tree$lock")"
+python3 "$scripts_dir/lib/pip-lock.py" <"$pip_run/report.json" >"$tree$lock"
+# -I: nothing of the environment; from /run, since the SDK writes a log to where it is started.
+message=$(in_tree "$tree" sh -c "cd /run/cc-pip && $venv/bin/python -I -W ignore -c 'import nv_attestation_sdk.attestation, verifier.cc_admin'" 2>&1) ||
+	die E_PACKAGE "the SDK cannot be imported: ${message##*$'\n'}" "check attestation.sdk.requirements"
