@@ -41,10 +41,11 @@ rewrite() {
 	EOF
 }
 
-check() { run dash "$BATS_TEST_DIRNAME/cc/check-luks-header" "$header"; }
+# check [INTEGRITY]
+check() { run dash "$BATS_TEST_DIRNAME/cc/check-luks-header" "$header" "$@"; }
 
-refused() { # REASON
-	check
+refused() { # REASON [INTEGRITY]
+	check "${@:2}"
 	((status == 1)) && [[ $output == *"$1"* ]] && return
 	printf 'status %s: %s\n' "$status" "$output" >&2
 	return 1
@@ -57,6 +58,40 @@ refused() { # REASON
 	rewrite 'pass'
 	check
 	((status == 0)) || { echo "$output" && return 1; }
+}
+
+# Without device-mapper cryptsetup cannot format an authenticated device. This is what it writes where it can: a boot of
+# an image with integrity hmac compares the real one (e2e/keys/hmac.e2e.test.ts).
+format_hmac() {
+	format
+	rewrite 'meta["keyslots"]["0"]["key_size"] = 96
+meta["keyslots"]["0"]["area"]["size"] = "385024"
+meta["segments"]["0"]["integrity"] = {"type": "hmac(sha256)", "journal_encryption": "none", "journal_integrity": "none"}'
+}
+
+@test "the authenticated form is accepted where it is expected, and only there" {
+	format_hmac
+	check hmac
+	((status == 0)) || { echo "$output" && return 1; }
+	refused keyslots
+	refused keyslots none
+	format
+	refused keyslots hmac
+}
+
+@test "another authentication, or one with less" {
+	local change
+	for change in '["type"] = "none"' '["type"] = "aead"' '["type"] = "hmac(sha1)"' '["type"] = "poly1305"' '["journal_integrity"] = "hmac"' '["x"] = 1'; do
+		format_hmac
+		rewrite "meta['segments']['0']['integrity']$change"
+		refused segments hmac
+	done
+	format_hmac
+	rewrite 'del meta["segments"]["0"]["integrity"]'
+	refused segments hmac
+	format
+	rewrite 'meta["segments"]["0"]["integrity"] = {"type": "hmac(sha256)", "journal_encryption": "none", "journal_integrity": "none"}'
+	refused segments
 }
 
 @test "a null cipher for the data" {
@@ -155,6 +190,106 @@ refused() { # REASON
 	refused magic
 	: >"$header"
 	refused magic
+}
+
+@test "a re-encryption that the host has begun, by the real cryptsetup" {
+	local flags=(--batch-mode --disable-locks --disable-keyring --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file "$dir/key")
+	format
+	cryptsetup reencrypt "${flags[@]}" --init-only --resilience none --cipher aes-xts-plain64 --key-size 512 "$dir/disk" ||
+		skip "this cryptsetup cannot begin one on a file"
+	backup
+	refused keyslots
+}
+
+@test "a decryption that the host has begun (CVE-2021-4122), in the metadata alone" {
+	format
+	rewrite 'meta["config"]["requirements"] = {"mandatory": ["online-reencrypt-v2"]}
+meta["segments"]["1"] = dict(meta["segments"]["0"], flags=["backup-final"])
+meta["digests"]["0"]["segments"] = ["0", "1"]
+meta["keyslots"]["1"] = {"type": "reencrypt", "key_size": 1, "mode": "decrypt", "direction": "forward", "af": {"type": "none"}, "area": {"type": "none", "offset": "290816", "size": "266240"}}'
+	refused ''
+	rewrite 'meta["config"]["requirements"] = {"mandatory": ["something-new"]}'
+	refused ''
+}
+
+@test "areas that are moved over each other, or out of the header" {
+	local offset
+	for offset in 0 4096 16384 32769 1048576 18446744073709551615; do
+		format
+		rewrite "meta['keyslots']['0']['area']['offset'] = '$offset'"
+		refused ''
+	done
+	format
+	rewrite 'meta["keyslots"]["0"]["area"]["size"] = "999999999999"'
+	refused ''
+	format
+	rewrite 'meta["config"]["keyslots_size"] = "999999995904"'
+	refused ''
+	format
+	rewrite 'meta["config"]["json_size"] = "4096"'
+	refused ''
+}
+
+@test "a segment of a fixed size, another tweak, a flag on it" {
+	local change
+	for change in '["size"] = "4096"' '["iv_tweak"] = "8"' '["flags"] = ["x"]' '["type"] = "linear"' '["sector_size"] = 512'; do
+		format
+		rewrite "meta['segments']['0']$change"
+		refused ''
+	done
+}
+
+@test "a digest that binds nothing, or another segment" {
+	format
+	rewrite 'meta["digests"]["0"]["keyslots"] = []'
+	refused ''
+	format
+	rewrite 'meta["digests"]["0"]["segments"] = []'
+	refused ''
+	format
+	rewrite 'meta["digests"]["1"] = meta["digests"]["0"]'
+	refused ''
+	format
+	rewrite 'meta["digests"]["0"]["iterations"] = 1'
+	refused ''
+}
+
+@test "metadata that fill all their room, and text behind them" {
+	format
+	rewrite 'meta["keyslots"]["0"]["x"] = "A" * 11000'
+	refused ''
+	format
+	rewrite 'meta["tokens"] = {str(n): {"type": "x", "keyslots": []} for n in range(31)}'
+	refused ''
+}
+
+@test "a salt that is no salt, so that it would hide something in the comparison" {
+	format
+	rewrite 'meta["digests"]["0"]["salt"] = "A" * 43 + "=\",\"x\":\"" + "A" * 43 + "="'
+	refused ''
+	format
+	rewrite 'meta["keyslots"]["0"]["kdf"]["salt"] = ""'
+	refused ''
+}
+
+@test "the two copies swapped, and a newer second one by the real cryptsetup" {
+	format
+	python3 - "$header" <<-'EOF'
+		import sys
+		blob = open(sys.argv[1], "rb").read()
+		open(sys.argv[1], "wb").write(blob[16384:32768] + blob[:16384] + blob[32768:])
+	EOF
+	refused ''
+	# The first copy is broken, the second is hostile and whole: what cryptsetup would use is what is judged.
+	format
+	rewrite 'meta["segments"]["0"]["encryption"] = "cipher_null-ecb" if start else meta["segments"]["0"]["encryption"]'
+	dd if=/dev/zero of="$header" bs=4096 seek=1 count=1 conv=notrunc 2>/dev/null
+	refused segments
+	# Both whole, the second with a higher sequence number.
+	format
+	rewrite 'meta["segments"]["0"]["encryption"] = "cipher_null-ecb" if start else meta["segments"]["0"]["encryption"]
+area[23] += 1 if start else 0'
+	refused segments
 }
 
 @test "two copies that differ: the second, newer one is as hostile as the first" {
