@@ -3,7 +3,7 @@
 #
 # Parameters:
 #   --output PATH         the folder; what is in it goes
-#   --line TEXT...        a line of site.conf: key=value
+#   --setting TEXT...     a line of site.conf: key=value
 #   [--kit DIR]           the start-up kit of NVIDIA FLARE
 #   [--input-key FILE]    key of the disk nvflare-input
 #   [--output-key FILE]   key of the disk nvflare-output
@@ -19,7 +19,7 @@ step "$@"
 
 mkdir -p -- "$output"
 find "$output" -mindepth 1 -delete
-printf '%s\n' "${line[@]}" >"$output/site.conf"
+printf '%s\n' "${setting[@]}" >"$output/site.conf"
 chmod 644 "$output/site.conf"
 install -d -m 0700 "$output/keys"
 for name in input output; do

@@ -56,7 +56,7 @@ export async function hardeningSteps(request: StepsRequest): Promise<PlannedStep
       {
         tree,
         guest,
-        folder: [...new Set([...mountPoints, mounts.input, output, '/mnt/data/nvflare/log'])],
+        folder: [...new Set([...mountPoints, mounts.input, output, '/mnt/data/nvflare/log'])].sort(),
         lockdown,
       },
       {inputs: [await hashFolder(join(guest, 'opt-flare')), await hashFolder(join(guest, 'hardening'))]},
@@ -90,7 +90,7 @@ export async function siteStep(
   return planStep(
     'hardening/50-site',
     {
-      ...{output, line: conf, kit: kit?.path, gid, 'source-date-epoch': sourceDateEpoch},
+      ...{output, setting: conf, kit: kit?.path, gid, 'source-date-epoch': sourceDateEpoch},
       ...{'input-key': inputKey ?? undefined, 'output-key': outputKey ?? undefined},
     },
     {inputs},

@@ -1,0 +1,210 @@
+import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {pathToFileURL} from 'node:url'
+
+import {afterEach, beforeEach, describe, expect, it} from 'vitest'
+
+import {parseConfig} from 'cc-core/config'
+
+import {allowLists, networkProblems} from './services/network.js'
+import {findRequirements, readRequirements} from './services/requirements.js'
+import {readSiteFile} from './services/site-file.js'
+import {planSite} from './services/site.js'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cc-hardening-'))
+})
+afterEach(() => {
+  rmSync(folder, {recursive: true, force: true})
+})
+
+const write = (name: string, text: string): string => {
+  writeFileSync(join(folder, name), text)
+  return join(folder, name)
+}
+
+/** A start-up kit as far as it is looked at. */
+function kit(name: string, role: 'server' | 'client'): string {
+  const path = join(folder, name)
+  mkdirSync(join(path, 'startup'), {recursive: true})
+  writeFileSync(join(path, 'startup/start.sh'), '')
+  writeFileSync(join(path, `startup/fed_${role}.json`), '{}')
+  return path
+}
+
+const hardening = (values: object) => parseConfig({hardening: values}).hardening
+const site = (values: object) => planSite(parseConfig({hardening: values}))
+
+describe('the requirements', () => {
+  it('are the file that is named, or the one in the folder that is named, or in the current one', () => {
+    const file = write('requirements.txt', '')
+    expect(findRequirements(file, '/')).toBe(file)
+    expect(findRequirements(folder, '/')).toBe(file)
+    expect(findRequirements(null, folder)).toBe(file)
+    expect(() => findRequirements('other.txt', folder)).toThrow(`looked for '${join(folder, 'other.txt')}'`)
+    expect(() => findRequirements(null, '/proc')).toThrow("looked for '/proc/requirements.txt'")
+  })
+
+  it('share every local file that pip would read, and nothing of the index', async () => {
+    const wheel = write('a-1-py3-none-any.whl', 'wheel')
+    const direct = write('b-1-py3-none-any.whl', 'wheel')
+    mkdirSync(join(folder, 'wheels'))
+    mkdirSync(join(folder, 'source'))
+    write('more.txt', 'numpy\n')
+    write('limits.txt', 'numpy<3\n')
+    const file = write(
+      'requirements.txt',
+      [
+        '# nothing',
+        'torch==2.1  # ./not-this.whl',
+        '--extra-index-url https://pypi.example.org/simple',
+        `./a-1-py3-none-any.whl --hash=sha256:${'0'.repeat(64)}`,
+        `b @ ${pathToFileURL(direct).href}`,
+        '--find-links wheels',
+        '--find-links=https://example.org/wheels',
+        '-e ./source',
+        '-r more.txt',
+        '-c limits.txt',
+        'six \\',
+        '  ; python_version > "3"',
+      ].join('\n'),
+    )
+    const {share} = await readRequirements(file)
+    expect(share).toEqual(
+      [wheel, direct, ...['limits.txt', 'more.txt', 'source', 'wheels'].map((name) => join(folder, name))].sort(),
+    )
+  })
+
+  it('are another input when a wheel has other bytes', async () => {
+    write('a.whl', 'one')
+    const file = write('requirements.txt', './a.whl\n')
+    const before = (await readRequirements(file)).inputs
+    write('a.whl', 'two')
+    expect((await readRequirements(file)).inputs).not.toEqual(before)
+  })
+
+  it('that name a file which is not there are refused, with the line', async () => {
+    const file = write('requirements.txt', 'six\n\n./gone-1-py3-none-any.whl\n')
+    await expect(readRequirements(file)).rejects.toMatchObject({
+      code: 'E_PACKAGE',
+      message: expect.stringContaining(
+        `${file}, line 3: there is no '${join(folder, 'gone-1-py3-none-any.whl')}'`,
+      ) as string,
+    })
+  })
+})
+
+describe('the allow-lists', () => {
+  const problems = (network: object) => networkProblems(allowLists(hardening({network}).network, 'server')).join('\n')
+
+  it('are what the role needs when nothing is configured', () => {
+    const {network} = hardening({})
+    expect(allowLists(network, 'server')).toMatchObject({inbound: [{port: 8002}], outbound: []})
+    expect(allowLists(network, 'client')).toMatchObject({inbound: [], outbound: [{port: 8002}]})
+    expect(problems({})).toBe('')
+  })
+
+  it.each([
+    [{inbound: [{port: 8002}, {port: 8002}]}, 'inbound: tcp/8002 stands twice'],
+    [
+      {inbound: [{port: 8002, cidr: '10.0.0.0/8'}, {port: 8002}]},
+      'tcp/8002@10.0.0.0/8 restricts a port that tcp/8002 opens to everybody',
+    ],
+    [{outbound: [{port: 53, protocol: 'udp'}]}, 'use hardening.network.resolvers'],
+    [{inbound: [{port: 68, protocol: 'udp'}]}, 'our DHCP client'],
+  ])('refuse %j', (network, reason) => {
+    expect(problems(network)).toContain(reason)
+  })
+
+  it('allow one port to two networks, and the same number of two protocols', () => {
+    const cidrs = ['10.0.0.0/8', 'fd00::/8'].map((cidr) => ({port: 8002, cidr}))
+    expect(problems({inbound: [...cidrs, {port: 8003}, {port: 8003, protocol: 'udp'}]})).toBe('')
+  })
+
+  it.each([
+    [{port: 0}],
+    [{port: 65536}],
+    [{port: 1, cidr: '10.0.0.1/8'}],
+    [{port: 1, cidr: '10.0.0.0/33'}],
+    [{port: 1, cidr: 'fd00::1/64'}],
+    [{port: 1, cidr: '10.0.0.0'}],
+  ])('have no rule like %j', (rule) => {
+    expect(() => hardening({network: {inbound: [rule]}})).toThrow('hardening.network.inbound')
+  })
+})
+
+describe('a site', () => {
+  it('is told its rules in the form that the guest reads', () => {
+    const network = {inbound: [{port: 8002, cidr: '10.0.0.0/8'}], outbound: [], hosts: {server1: '10.0.0.1'}}
+    const {conf, name, role} = site({startupKit: kit('server1', 'server'), network})
+    expect([name, role]).toEqual(['server1', 'server'])
+    expect(conf).toEqual(
+      expect.arrayContaining([
+        'version=1',
+        'role=server',
+        'inbound=tcp/8002@10.0.0.0/8',
+        'outbound=',
+        'hosts=server1=10.0.0.1',
+        'input=',
+        'output=/mnt/data/nvflare/output',
+      ]),
+    )
+  })
+
+  it.each([
+    [{}, 'nothing says which'],
+    [{role: 'client', mounts: {output: '/mnt/out'}}, "mounts.output: a client has no output, got '/mnt/out'"],
+    [{role: 'client', mounts: {outputKey: '/k'}}, 'a client has no output disk'],
+    [{role: 'server', mounts: {inputKey: '/k'}}, 'a server has no input disk'],
+    [{role: 'client', mounts: {inputKey: '/no/such/key'}}, "there is no file '/no/such/key'"],
+    [{role: 'client', startupKit: '/proc'}, "'/proc' is not a start-up kit"],
+  ])('refuses %j', (values, reason) => {
+    expect(() => site(values)).toThrow(reason)
+  })
+
+  it('refuses the kit of the other role', () => {
+    expect(() => site({role: 'client', startupKit: kit('s', 'server')})).toThrow('is the kit of a server')
+  })
+})
+
+describe('the site configuration of NVIDIA FLARE', () => {
+  it('gives role, kit, ports, hosts and size, and says what has no effect', () => {
+    const file = write(
+      'cc.yml',
+      `compute_env: onprem_cvm
+cc_cpu_mechanism: amd_sev_snp
+role: server
+root_drive_size: 30
+applog_drive_size: 1
+docker_archive: ~/app.tar.gz
+user_config: {nvflare: /kits/server1}
+allowed_ports: [8002]
+allowed_out_ports: [443, 8999]
+hosts_entries: {server1: 10.0.0.1}
+cc_issuers: [{id: snp_authorizer}]
+cc_attestation: {check_frequency: 120}
+`,
+    )
+    const {settings, notes} = readSiteFile(file)
+    expect(settings).toEqual({
+      'hardening.role': 'server',
+      'layout.size': '30G',
+      'hardening.startupKit': '/kits/server1',
+      'hardening.network.inbound': [{port: 8002}],
+      'hardening.network.outbound': [{port: 443}, {port: 8999}],
+      'hardening.network.hosts': {server1: '10.0.0.1'},
+    })
+    expect(notes.map((note) => note.split(' ')[0])).toEqual(['applog_drive_size', 'docker_archive'])
+  })
+
+  it.each([
+    ['compute_env: azure_cvm', "this command builds for 'onprem_cvm'"],
+    ['cc_cpu_mechanism: intel_tdx', "this command builds for 'amd_sev_snp'"],
+    ['rolle: client', 'rolle: it is not a key that this command knows'],
+    ['user_config: {extra: /x}', 'user_config.extra'],
+  ])('refuses %s', (text, reason) => {
+    expect(() => readSiteFile(write('cc.yml', `${text}\n`))).toThrow(reason)
+  })
+})

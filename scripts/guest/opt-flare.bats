@@ -1,0 +1,309 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016 # programs for other shells
+# The duties of a hardened image, under the shell of the guest, with a folder that stands in for its file system.
+
+setup() {
+	R=$BATS_TEST_TMPDIR/root
+	export CC_ROOT=$R
+	mkdir -p "$R"/{dev,proc/sys/kernel,proc/sys/a,run/cc/state,etc/cc/hardening,opt/flare,usr/lib/cc,sys/class/block,ro/keys,ro/kit,tmp}
+	mkdir -p "$R"/sys/kernel/security "$BATS_TEST_TMPDIR/bin"
+	cp -R "$BATS_TEST_DIRNAME/opt-flare" "$R/opt/flare/scripts"
+	cp -R "$BATS_TEST_DIRNAME"/cc/. "$R/usr/lib/cc/"
+	: >"$R/dev/console"
+	printf 'version=1\nprofile=development\ncc-ro.mount=/ro\ncc-app.mount=/vault\npartitions=cc-root cc-app cc-ro\ncc-root.mount=/\n' >"$R/run/cc/boot.conf"
+	site_conf role=client
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH
+}
+
+# site_conf LINE...: a site.conf with these lines.
+site_conf() { printf '%s\n' version=1 site=a "$@" >"$R/ro/site.conf"; }
+
+# duty NAME ARGUMENT...
+duty() { run dash "$R/opt/flare/scripts/$1" "${@:2}"; }
+
+# stub NAME: a program that writes its arguments and its input down.
+stub() {
+	printf '#!/bin/sh\nprintf "%%s\\n" "%s $*" >>"%s/calls"\n%s\n' "$1" "$BATS_TEST_TMPDIR" "${2-}" >"$BATS_TEST_TMPDIR/bin/$1"
+	chmod +x "$BATS_TEST_TMPDIR/bin/$1"
+}
+calls() { cat "$BATS_TEST_TMPDIR/calls" 2>/dev/null || :; }
+
+# powered_off REASON: the duty ended with one line that says why, and with power off.
+powered_off() {
+	((status != 0)) || { echo "it went on" && return 1; }
+	[[ $(<"$R/dev/console") == *"cc: FAILED: "*"$1"*"; powering off"* ]] || { cat "$R/dev/console" && return 1; }
+}
+
+@test "site.conf: unknown, repeated and malformed lines, another version and another role are refused" {
+	local line
+	for line in 'x=1' 'role=client' 'nonsense' 'hosts=$(reboot)' 'inbound=tcp/1;drop' 'logs=`x`'; do
+		site_conf role=client "$line"
+		run dash -c '. "$CC_ROOT/opt/flare/scripts/lib/site.sh"; site_check'
+		((status == 1)) || { echo "accepted: $line" && return 1; }
+	done
+	site_conf role=admin
+	run dash -c '. "$CC_ROOT/opt/flare/scripts/lib/site.sh"; site_check'
+	[[ $status == 1 && $output == *"role 'admin'"* ]]
+	site_conf role=server 'inbound=tcp/8002@10.0.0.0/8 udp/5@fd00::/8' 'hosts=a.b=10.0.0.1' workspace=/vault/w
+	run dash -c '. "$CC_ROOT/opt/flare/scripts/lib/site.sh"; site_check'
+	((status == 0)) || { echo "$output" && return 1; }
+}
+
+@test "system_hardening calls every duty once, and stops at the first that fails" {
+	local name
+	for name in kernel sysctl accounts memory devices network firewall; do
+		printf '#!/bin/sh\necho %s >>"%s/order"\n' "$name" "$BATS_TEST_TMPDIR" >"$R/opt/flare/scripts/$name.sh"
+	done
+	duty system_hardening.sh
+	((status == 0))
+	[[ $(paste -sd ' ' "$BATS_TEST_TMPDIR/order") == 'kernel sysctl accounts memory devices network firewall' ]]
+	rm "$BATS_TEST_TMPDIR/order"
+	printf '#!/bin/sh\nexit 1\n' >"$R/opt/flare/scripts/accounts.sh"
+	duty system_hardening.sh
+	powered_off 'hardening: accounts.sh failed'
+	[[ $(paste -sd ' ' "$BATS_TEST_TMPDIR/order") == 'kernel sysctl' ]]
+}
+
+@test "kernel: lockdown has to be what the command line says" {
+	echo 'quiet lockdown=integrity' >"$R/proc/cmdline"
+	echo 'none [integrity] confidentiality' >"$R/sys/kernel/security/lockdown"
+	duty kernel.sh
+	((status == 0))
+	echo '[none] integrity confidentiality' >"$R/sys/kernel/security/lockdown"
+	duty kernel.sh
+	powered_off "lockdown is '[none] integrity confidentiality', not 'integrity'"
+}
+
+@test "kernel: a command line that asks for another init is refused" {
+	echo 'quiet init=/bin/sh' >"$R/proc/cmdline"
+	duty kernel.sh
+	powered_off "'init=/bin/sh' is on the command line"
+}
+
+@test "sysctl: every key is set and read back; one that does not take is a failure" {
+	mkdir -p "$R/proc/sys/kernel"
+	echo 5 >"$R/proc/sys/kernel/sysrq"
+	printf '# text\nkernel.sysrq = 0\n-kernel.no_such = 1\n' >"$R/etc/cc/hardening/sysctl.conf"
+	duty sysctl.sh
+	((status == 0))
+	[[ $(<"$R/proc/sys/kernel/sysrq") == 0 && $(<"$R/run/cc/hardening/sysctl") == 1 ]]
+	printf 'kernel.no_such = 1\n' >"$R/etc/cc/hardening/sysctl.conf"
+	duty sysctl.sh
+	powered_off "this kernel has no 'kernel.no_such'"
+	: >"$R/dev/console"
+	ln -s /dev/null "$R/proc/sys/kernel/stuck"
+	printf 'kernel.stuck = 1\n' >"$R/etc/cc/hardening/sysctl.conf"
+	duty sysctl.sh
+	powered_off "'kernel.stuck' is '', not '1'"
+}
+
+@test "accounts: a shell, a password, a second root and a login program are each a failure" {
+	accounts() {
+		printf '%s\n' 'root:x:0:0:root:/root:/usr/sbin/nologin' "$1" >"$R/etc/passwd"
+		printf '%s\n' 'root:!*:1::::::' "$2" >"$R/etc/shadow"
+		: >"$R/dev/console"
+		duty accounts.sh
+	}
+	accounts 'cc:x:1000:1000::/home/cc:/usr/sbin/nologin' 'cc:!*:1::::::'
+	((status == 0))
+	accounts 'cc:x:1000:1000::/home/cc:/bin/bash' 'cc:!*:1::::::'
+	powered_off "'cc' has the shell '/bin/bash'"
+	accounts 'cc:x:0:1000::/home/cc:/usr/sbin/nologin' 'cc:!*:1::::::'
+	powered_off "'cc' is a second root"
+	accounts 'cc:x:1000:1000::/home/cc:/usr/sbin/nologin' 'cc::1::::::'
+	powered_off "'cc' has a password"
+	mkdir -p "$R/usr/sbin"
+	: >"$R/usr/sbin/agetty"
+	accounts 'cc:x:1000:1000::/home/cc:/usr/sbin/nologin' 'cc:!*:1::::::'
+	powered_off 'there is a program /usr/sbin/agetty'
+}
+
+@test "memory: swap, temporary files on a disk and core files are each a failure" {
+	memory() {
+		: >"$R/dev/console"
+		duty memory.sh
+	}
+	printf 'Filename Type\n' >"$R/proc/swaps"
+	printf 'tmpfs %s tmpfs rw 0 0\n' /tmp /var/tmp /dev/shm >"$R/proc/mounts"
+	echo '|/bin/false' >"$R/proc/sys/kernel/core_pattern"
+	memory
+	((status == 0))
+	echo core >"$R/proc/sys/kernel/core_pattern"
+	memory
+	powered_off "core files go to 'core'"
+	printf 'Filename Type\n/dev/vdb partition\n' >"$R/proc/swaps"
+	memory
+	powered_off 'swap is on'
+	printf 'Filename Type\n' >"$R/proc/swaps"
+	printf 'tmpfs /tmp tmpfs rw 0 0\n/dev/vdb /var/tmp ext4 rw 0 0\n' >"$R/proc/mounts"
+	memory
+	powered_off "/var/tmp is not in memory but 'ext4'"
+}
+
+@test "devices: what is mounted and is no partition of boot.conf is a failure" {
+	printf '/dev/mapper/cc-root /run/cc/lower ext4 ro 0 0\noverlay / overlay rw 0 0\n/dev/mapper/cc-ro /ro ext4 ro 0 0\n' >"$R/proc/mounts"
+	duty devices.sh
+	((status == 0))
+	echo '/dev/vdb1 /media/x vfat rw 0 0' >>"$R/proc/mounts"
+	duty devices.sh
+	powered_off '/dev/vdb1 is mounted at /media/x'
+}
+
+@test "firewall: everything is dropped but what site.conf lists" {
+	site_conf role=server 'inbound=tcp/8002 tcp/8003@10.0.0.0/8 udp/9@fd00::/8' outbound=tcp/443 resolvers=10.0.0.2
+	stub nft 'case $1 in -f) cat >>"'"$BATS_TEST_TMPDIR"'/rules" ;; list) printf "policy drop;\npolicy drop;\npolicy drop;\n" ;; esac'
+	duty firewall.sh
+	((status == 0)) || { echo "$output" && cat "$R/dev/console" && return 1; }
+	rules=$(<"$BATS_TEST_TMPDIR/rules")
+	[[ $(grep -c 'policy drop;' <<<"$rules") == 3 ]]
+	for rule in 'tcp dport 8002 ct state new accept' 'ip saddr 10.0.0.0/8 tcp dport 8003 ct state new accept' \
+		'ip6 saddr fd00::/8 udp dport 9 ct state new accept' $'\t\ttcp dport 443 ct state new accept' 'resolvers4 { 10.0.0.2 }'; do
+		[[ $rules == *"$rule"* ]] || { echo "missing: $rule" && return 1; }
+	done
+	[[ $(grep -c 'ct state new accept' <<<"$rules") == 4 ]]
+}
+
+@test "firewall: rules that nft refuses, and chains that do not drop, power off" {
+	stub nft 'cat >/dev/null; case $1 in -f) echo "syntax error" >&2; exit 1 ;; esac'
+	duty firewall.sh
+	powered_off 'nft refuses the rules: syntax error'
+	: >"$R/dev/console"
+	stub nft 'case $1 in list) echo "policy accept;" ;; *) cat >/dev/null ;; esac'
+	duty firewall.sh
+	powered_off '0 of 3 chains drop'
+}
+
+@test "resolvers: those of DHCP, unless some are configured; none on this machine" {
+	mkdir -p "$R/run/systemd/resolve"
+	printf 'nameserver 10.0.2.3\nnameserver 127.0.0.53\nnameserver fe80::1%%eth0\nnameserver $(x)\nsearch a\n' >"$R/run/systemd/resolve/resolv.conf"
+	stub nft 'cat >"'"$BATS_TEST_TMPDIR"'/rules"'
+	duty resolvers.sh
+	((status == 0))
+	[[ $(grep -c 'add element' "$BATS_TEST_TMPDIR/rules") == 2 ]]
+	grep -q 'resolvers4 { 10.0.2.3 }' "$BATS_TEST_TMPDIR/rules"
+	grep -q 'resolvers6 { fe80::1 }' "$BATS_TEST_TMPDIR/rules"
+	site_conf role=client resolvers=192.0.2.1
+	duty resolvers.sh
+	[[ $(grep 'add element' "$BATS_TEST_TMPDIR/rules") == *'{ 192.0.2.1 }'* ]]
+}
+
+# disk NAME SERIAL: a disk of the host.
+disk() {
+	mkdir -p "$R/sys/class/block/$1"
+	printf '%s' "$2" >"$R/sys/class/block/$1/serial"
+	truncate -s 2M "$R/dev/$1"
+}
+
+@test "data: a client mounts its input read-only, and ignores an output" {
+	site_conf role=client input=/mnt/in input-key=no
+	disk vdb nvflare-input
+	disk vdc nvflare-output
+	echo data >"$R/dev/vdb"
+	stub mount
+	duty data_mounts.sh
+	((status == 0)) || { cat "$R/dev/console" && return 1; }
+	[[ $(calls) == *"mount -t ext4 -o ro,noload,nosuid,nodev,noexec $R/dev/vdb $R/mnt/in"* ]]
+	[[ $(calls) != *vdc* ]]
+	[[ $(<"$R/dev/console") == *'the disk nvflare-output is ignored: it is not for a client'* ]]
+	[[ $(<"$R/run/cc/hardening/input") == disk-plain && $(<"$R/run/cc/hardening/output") == ignored ]]
+}
+
+@test "data: no disk is no failure, two of one serial are" {
+	site_conf role=client input=/mnt/in input-key=no
+	stub mount
+	duty data_mounts.sh
+	((status == 0))
+	[[ $(<"$R/run/cc/hardening/input") == absent ]]
+	disk vdb nvflare-input
+	disk vdc nvflare-input
+	duty data_mounts.sh
+	powered_off 'two disks have this serial'
+	[[ -z $(calls) ]]
+}
+
+@test "data: with a key the input has to be the one LUKS2 that is allowed" {
+	site_conf role=client input=/mnt/in input-key=yes
+	disk vdb nvflare-input
+	echo 'plain file system of the host' >"$R/dev/vdb"
+	head -c 32 /dev/urandom >"$R/ro/keys/input.key"
+	stub mount
+	duty data_mounts.sh
+	powered_off 'its LUKS header cannot be read'
+	[[ -z $(calls) ]]
+	: >"$R/dev/console"
+	rm "$R/ro/keys/input.key"
+	duty data_mounts.sh
+	powered_off 'there is no key file'
+}
+
+@test "data: an empty output is formatted, encrypted where a key is there" {
+	site_conf role=server output=/mnt/out output-key=no
+	disk vdb nvflare-output
+	for name in mount mkfs.ext4 chown; do stub "$name"; done
+	stub mountpoint 'exit 1'
+	duty data_mounts.sh
+	((status == 0)) || { cat "$R/dev/console" && return 1; }
+	[[ $(calls) == *"mkfs.ext4 -q -F -m 0 -E nodiscard $R/dev/vdb"*"mount -t ext4 -o rw,nosuid,nodev,noexec $R/dev/vdb $R/mnt/out"* ]]
+	rm "$BATS_TEST_TMPDIR/calls"
+	site_conf role=server output=/mnt/out output-key=yes
+	head -c 32 /dev/urandom >"$R/ro/keys/output.key"
+	truncate -s 20M "$R/dev/vdb"
+	# The real cryptsetup makes the header; opening it needs device-mapper.
+	real=$(command -v cryptsetup)
+	stub cryptsetup 'case $1 in open) exit 0 ;; *) exec '"$real"' "$@" ;; esac'
+	duty data_mounts.sh
+	((status == 0)) || { cat "$R/dev/console" "$R/run/cc/message" && return 1; }
+	[[ $(head -c 4 "$R/dev/vdb") == LUKS ]]
+	[[ $(calls) == *"cryptsetup open --type luks2 --header"*"mkfs.ext4 -q -F -m 0 -E nodiscard $R/dev/mapper/nvflare-output"* ]]
+}
+
+@test "workspace: only on the encrypted partition, and no link leads the kit elsewhere" {
+	site_conf role=client workspace=/vault/workspace
+	stub mountpoint
+	mkdir -p "$R/vault/workspace"
+	ln -s /etc "$R/vault/workspace/startup"
+	duty workspace.sh "$(id -un)" "$(id -gn)"
+	if ((EUID == 0)); then
+		((status == 0)) || { cat "$R/dev/console" && return 1; }
+		[[ -d $R/vault/workspace/startup && ! -L $R/vault/workspace/startup && -d $R/vault/workspace/applog ]]
+	fi
+	: >"$R/dev/console"
+	site_conf role=client workspace=/var/workspace
+	duty workspace.sh "$(id -un)" "$(id -gn)"
+	powered_off '/var/workspace is not on cc-app'
+	: >"$R/dev/console"
+	stub mountpoint 'exit 1'
+	duty workspace.sh "$(id -un)" "$(id -gn)"
+	powered_off '/vault is not a partition'
+}
+
+@test "modules: that they cannot be locked is a failure" {
+	echo 0 >"$R/proc/sys/kernel/modules_disabled"
+	duty lock_modules.sh
+	((status == 0))
+	[[ $(<"$R/proc/sys/kernel/modules_disabled") == 1 ]]
+	rm "$R/proc/sys/kernel/modules_disabled"
+	mkdir "$R/proc/sys/kernel/modules_disabled"
+	duty lock_modules.sh
+	powered_off 'loading them cannot be forbidden'
+}
+
+@test "report: one line of JSON in a development image, the state alone in production" {
+	site_conf role=client 'inbound=tcp/1@10.0.0.0/8 tcp/2' outbound=
+	echo 1 >"$R/proc/sys/kernel/modules_disabled"
+	echo '12.5 3' >"$R/proc/uptime"
+	mkdir -p "$R/run/cc/hardening"
+	echo 7 >"$R/run/cc/hardening/sysctl"
+	: >"$R/dev/console"
+	duty report.sh
+	((status == 0))
+	line=$(grep CC-HARDENED "$R/dev/console")
+	run python3 -c 'import json,sys; d=json.loads(sys.argv[1].split(" ",1)[1]); print(d["role"], d["inbound"], d["outbound"], d["modulesLocked"])' "$line"
+	[[ $output == "client ['tcp/1@10.0.0.0/8', 'tcp/2'] [] True" ]] || { echo "$output" && return 1; }
+	sed -i s/development/production/ "$R/run/cc/boot.conf"
+	: >"$R/dev/console"
+	duty report.sh
+	[[ $(<"$R/dev/console") == 'cc: hardened' ]]
+	duty ready.sh
+	[[ $(<"$R/dev/console") == 'cc: ready' ]]
+}
