@@ -1,0 +1,125 @@
+#!/usr/bin/env bats
+# The steps that close a tree, on a small one. All tools are the real ones.
+
+# shellcheck disable=SC2016 # the quoted programs expand in the namespace
+load ../test/lib.bash
+
+epoch=1700000000
+
+setup() {
+	setup_user
+	tree=$dir/tree
+	as_user mkdir -p "$tree"/{dev,proc,sys,tmp,run,root,home,etc/systemd/system,usr/bin,usr/sbin,usr/lib,usr/local/bin,var/lib/dpkg/info,srv,opt/venv/bin}
+	for link in bin sbin lib; do as_user ln -s "usr/$link" "$tree/$link"; done
+	as_user tee "$tree/var/lib/dpkg/status" </dev/null
+	as_user tee "$tree/etc/passwd" >/dev/null <<-'EOF'
+		root:x:0:0:root:/root:/bin/bash
+		sync:x:4:65534:sync:/bin:/bin/sync
+		cc:x:1000:1000::/home/cc:/bin/bash
+	EOF
+	as_user tee "$tree/etc/shadow" >/dev/null <<-'EOF'
+		root:$6$salt$hash:1:0:99999:7:::
+		sync:*:1:0:99999:7:::
+		cc::1:0:99999:7:::
+	EOF
+	as_user chmod 640 "$tree/etc/shadow"
+	for program in agetty login su sudo apt-get dpkg gcc python3 mount pip3; do
+		as_user cp /bin/true "$tree/usr/bin/$program"
+	done
+	as_user cp /bin/true "$tree/opt/venv/bin/pip"
+	as_user chmod 4755 "$tree/usr/bin/mount" "$tree/usr/bin/su"
+}
+teardown() { remove_trees; }
+
+remove() { step 20-remove --tree "$tree" --venv /opt/venv --source-date-epoch "$epoch" "$@"; }
+
+mask_units() {
+	for unit in getty.target serial-getty@.service debug-shell.service systemd-logind.service ctrl-alt-del.target; do
+		as_user ln -s /dev/null "$tree/etc/systemd/system/$unit"
+	done
+}
+
+@test "what lets in, installs or builds is gone, and nobody has a password or a shell" {
+	remove
+	((status == 0)) || { echo "$output" && return 1; }
+	for program in agetty login su sudo apt-get dpkg gcc pip3; do
+		[[ ! -e $tree/usr/bin/$program ]] || { echo "$program" && return 1; }
+	done
+	[[ -e $tree/usr/bin/python3 && -e $tree/usr/bin/mount && ! -e $tree/opt/venv/bin/pip ]]
+	[[ -z $(find "$tree" -perm /6000 -type f) ]]
+	equal "$(cut -d : -f 7 "$tree/etc/passwd" | sort -u)" /usr/sbin/nologin
+	equal "$(cut -d : -f 2 "$tree/etc/shadow" | sort -u)" '!*'
+}
+
+@test "a program that is listed keeps its bit, and passes the check only where it is listed" {
+	remove --setuid /usr/bin/mount
+	[[ -u $tree/usr/bin/mount ]]
+	mask_units
+	step 90-verify --tree "$tree" --setuid /usr/bin/mount
+	((status == 0)) || { echo "$output" && return 1; }
+	step 90-verify --tree "$tree"
+	failed_with E_IMAGE '/usr/bin/mount has a setuid or setgid bit'
+}
+
+@test "a second root is refused" {
+	echo 'toor:x:0:0::/:/bin/sh' | as_user tee -a "$tree/etc/passwd" >/dev/null
+	remove
+	failed_with E_IMAGE 'an account besides root has the number 0'
+}
+
+@test "the check names everything that an unclosed tree has" {
+	step 90-verify --tree "$tree"
+	failed_with E_IMAGE
+	for finding in "'root' has the shell '/bin/bash'" "'cc' has a password" 'there is a program /usr/bin/sudo' \
+		'/usr/bin/su has a setuid' 'getty.target is not masked'; do
+		[[ $output == *"$finding"* ]] || { echo "missing: $finding" "$output" && return 1; }
+	done
+}
+
+@test "a site has its rules, its kit for one group, and its keys for root alone" {
+	as_user mkdir -p "$dir/kit/startup" "$dir/kit/local"
+	as_user tee "$dir/kit/startup/client.key" <<<secret >/dev/null
+	as_user bash -c 'umask 077; head -c 32 /dev/urandom >"$1"' - "$dir/key"
+	step 50-site --output "$dir/site" --setting role=client --setting inbound= --kit "$dir/kit" --input-key "$dir/key" \
+		--gid 1000 --source-date-epoch "$epoch"
+	((status == 0)) || { echo "$output" && return 1; }
+	equal "$(in_namespace cat "$dir/site/site.conf")" $'role=client\ninbound='
+	run in_namespace stat -c '%a %u:%g' "$dir/site/kit/startup/client.key" "$dir/site/kit" "$dir/site/keys/input.key" "$dir/site/keys"
+	equal "$output" $'640 0:1000\n750 0:1000\n600 0:0\n700 0:0'
+	# Another site in the same folder leaves nothing of the first.
+	step 50-site --output "$dir/site" --setting role=server --gid 1000 --source-date-epoch "$epoch"
+	[[ -z $(in_namespace find "$dir/site/kit" "$dir/site/keys" -type f) ]]
+}
+
+@test "a kit that is none, and one with a link, are refused" {
+	as_user mkdir -p "$dir/kit"
+	step 50-site --output "$dir/site" --setting role=client --kit "$dir/kit" --gid 1000 --source-date-epoch "$epoch"
+	failed_with E_CONFIG "has no folder 'startup'"
+	as_user mkdir -p "$dir/kit/startup"
+	as_user ln -s /etc/passwd "$dir/kit/startup/rootCA.pem"
+	step 50-site --output "$dir/site" --setting role=client --kit "$dir/kit" --gid 1000 --source-date-epoch "$epoch"
+	failed_with E_CONFIG 'the start-up kit has a link'
+}
+
+@test "pip sees a local file under its own path, read-only, and nothing of it is left behind" {
+	as_user mkdir -p "$dir/app/wheels"
+	as_user tee "$dir/app/wheels/a.whl" <<<wheel >/dev/null
+	as_user mkdir -p "$tree$dir"
+	run in_namespace bash -c '. "$1/lib/step.sh"; . "$1/lib/tree.sh"; . "$1/lib/pip.sh"; pip_tree=$2
+		pip_share_own "$3/app/wheels"
+		cat "$2$3/app/wheels/a.whl"
+		touch "$2$3/app/wheels/b" 2>&1 || echo refused
+		pip_unshare; find "$2$3" -mindepth 1' - "$BATS_TEST_DIRNAME/.." "$tree" "$dir"
+	((status == 0)) || { echo "$output" && return 1; }
+	[[ ${lines[0]} == wheel && $output == *refused ]]
+}
+
+@test "pip is not led out of the tree by a link on the way to a local file" {
+	as_user mkdir -p "$dir/app" "$dir/outside"
+	as_user mkdir -p "$tree${dir%/*}"
+	as_user ln -s "$dir/outside" "$tree$dir"
+	run in_namespace bash -c '. "$1/lib/step.sh"; . "$1/lib/tree.sh"; . "$1/lib/pip.sh"; pip_tree=$2; pip_share_own "$3/app"' - \
+		"$BATS_TEST_DIRNAME/.." "$tree" "$dir"
+	failed_with E_CONFIG 'is a link in the tree'
+	[[ -z $(ls "$dir/outside") ]]
+}
