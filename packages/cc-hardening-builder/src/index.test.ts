@@ -36,17 +36,18 @@ const manifest = (changes: object = {}) => ({
   ...changes,
 })
 
-const plan = (
+const plan = async (
   hardening: object,
   {development = true, changes = {}}: {development?: boolean; changes?: object} = {},
 ) => {
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest(changes)))
-  return planHardening({
+  const {build} = await planHardening({
     config: parseConfig({hardening}),
     ...{image: folder, rootKey: join(folder, 'root.key'), newRootKey: null, development},
     requirements: join(folder, 'requirements.txt'),
     ...{outputDir: join(folder, 'out'), workDir: join(folder, 'work'), tool: 'test'},
   })
+  return build
 }
 
 describe('the plan', () => {

@@ -1,11 +1,15 @@
-import {resolve} from 'node:path'
+import {join, resolve} from 'node:path'
 
 import {Args, Flags} from '@oclif/core'
 import {CcCommand} from 'cc-core/command'
+import type {Config} from 'cc-core/config'
+import {CcError} from 'cc-core/errors'
 
-import {planHardening} from './services/hardening.js'
+import {planHardening, type HardeningPlan} from './services/hardening.js'
 import {findRequirements} from './services/requirements.js'
 import {readSiteFile} from './services/site-file.js'
+import {planSite} from './services/site.js'
+import {buildSites} from './services/sites.js'
 
 export default class CcHardeningBuilder extends CcCommand<typeof CcHardeningBuilder> {
   static override summary = 'Put an application into a FLARE image, and close it to everybody.'
@@ -23,6 +27,10 @@ Without --development the image is for production: its keys come by attestation.
       description: 'To try it out without attestation: the host provides the key',
       command:
         '<%= config.bin %> --development --role server --startup-kit prod_00/server1 --requirements app/requirements.txt',
+    },
+    {
+      description: 'Many sites at once: what they share is made once, and each image goes to OUTPUT/NAME',
+      command: '<%= config.bin %> --site cc_site-1.yml --site cc_site-2.yml',
     },
     {description: 'As nvflare provision calls it', command: '<%= config.bin %> cc_site-1.yml'},
   ]
@@ -56,37 +64,67 @@ Without --development the image is for production: its keys come by attestation.
       summary: 'File with the key for the new image, mode 0600; without it a new random one.',
       helpValue: 'FILE',
     }),
+    site: Flags.string({
+      summary: 'Site configuration, as CC_SITE_YML; repeated, it builds an image for each site in one run.',
+      helpValue: 'FILE',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
     development: Flags.boolean({summary: 'Let the host provide the keys: protects nothing, for trying things out.'}),
   }
 
   async run(): Promise<object> {
-    const {image, 'root-key': rootKey, 'new-root-key': newRootKey, 'print-config': print, development} = this.flags
+    const files = [...(this.args.site === undefined ? [] : [this.args.site]), ...(this.flags.site ?? [])]
+    const [only] = files
+    if (files.length > 1) return this.#buildMany(files)
+    const config = this.#configOf(only)
+    if (this.flags['print-config']) return this.showConfig(config)
+    return this.build((await this.#plan(config, this.context.output)).build)
+  }
+
+  /** An image for each site, in a folder of its own. */
+  async #buildMany(files: readonly string[]): Promise<object> {
+    const {output, dryRun} = this.context
+    if (dryRun || this.flags['print-config']) {
+      throw new CcError('E_USAGE', '--dry-run and --print-config show one site; name one', {
+        suggestions: ['--site FILE'],
+      })
+    }
+    const plans = await Promise.all(
+      files.map(async (file) => {
+        const config = this.#configOf(file)
+        return this.#plan(config, join(output, planSite(config).name))
+      }),
+    )
+    const sealed = await buildSites(plans, this.context)
+    for (const {image} of sealed) this.log(image.path)
+    return {sites: sealed.map(({site, image, ms}) => ({site, image: image.path, ms}))}
+  }
+
+  /** The configuration with that of a site, and with the flags. */
+  #configOf(file: string | undefined): Config {
     const {'startup-kit': kit, requirements, role} = this.flags
-    const site = this.args.site === undefined ? null : readSiteFile(resolve(this.args.site))
+    const site = file === undefined ? null : readSiteFile(resolve(file))
     for (const note of site?.notes ?? []) this.logToStderr(`note: ${note}`)
-    const optional = (path: string | undefined) => (path === undefined ? null : resolve(path))
-    const config = this.loadConfig({
+    return this.loadConfig({
       ...site?.settings,
       ...(role !== undefined && {'hardening.role': role}),
       ...(kit !== undefined && {'hardening.startupKit': resolve(kit)}),
       ...(requirements !== undefined && {'hardening.requirements': resolve(requirements)}),
     })
-    if (print) return this.showConfig(config)
+  }
 
+  #plan(config: Config, outputDir: string): Promise<HardeningPlan> {
+    const {image, 'root-key': rootKey, 'new-root-key': newRootKey, development} = this.flags
     const {output, workDir, signal} = this.context
-    return this.build(
-      await planHardening({
-        config,
-        requirements: findRequirements(config.hardening.requirements, process.cwd()),
-        image: resolve(image ?? `${output}/nvflare_cc_image`),
-        rootKey: optional(rootKey),
-        newRootKey: optional(newRootKey),
-        development,
-        outputDir: output,
-        workDir,
-        tool: `${this.config.name} ${this.config.version}`,
-        signal,
-      }),
-    )
+    const optional = (path: string | undefined) => (path === undefined ? null : resolve(path))
+    return planHardening({
+      ...{config, development, outputDir, workDir, signal},
+      requirements: findRequirements(config.hardening.requirements, process.cwd()),
+      image: resolve(image ?? `${output}/nvflare_cc_image`),
+      rootKey: optional(rootKey),
+      newRootKey: optional(newRootKey),
+      tool: `${this.config.name} ${this.config.version}`,
+    })
   }
 }

@@ -38,12 +38,18 @@ export interface HardeningOptions {
   signal?: AbortSignal | undefined
 }
 
+/** The build of the image of one site. */
+export interface HardeningPlan {
+  build: ImageBuild
+  site: Site
+}
+
 /**
  * Plan the hardened image. Writes nothing; the FLARE image is compared with its manifest when it is opened.
  * @throws CcError E_IMAGE for an image that is missing or not a FLARE image; E_KEY without its key; E_CONFIG, E_LAYOUT
  *   for what contradicts itself; E_PACKAGE for a local file that the requirements name and that is not there
  */
-export async function planHardening(options: HardeningOptions): Promise<ImageBuild> {
+export async function planHardening(options: HardeningOptions): Promise<HardeningPlan> {
   const {outputDir, workDir, tool, newRootKey} = options
   const requirements = await readRequirements(options.requirements)
   const flare = await readImageDirectory(options.image)
@@ -58,7 +64,7 @@ export async function planHardening(options: HardeningOptions): Promise<ImageBui
   const folders = workFolders(workDir, 'hardened')
   const {sourceDateEpoch, distribution} = flare.manifest
   const open = await planOpen({image: flare, rootKey, tree: folders.tree}, join(folders.root, 'open'))
-  return {
+  const build: ImageBuild = {
     title: `hardened image of ${site.name} (${site.role}) from ${flare.path}`,
     needs: ['build', 'open'],
     folders,
@@ -87,6 +93,7 @@ export async function planHardening(options: HardeningOptions): Promise<ImageBui
       extra: {'python.json': lock},
     },
   }
+  return {build, site}
 }
 
 /** The keys of a production image come from elsewhere than those of the image before: its initrd has other programs. */

@@ -29,6 +29,7 @@ const path =
 /** Keys of the site configuration that are ours under another name (docs: FLARE Confidential Federated AI Deployment). */
 const mapped: Readonly<Record<string, Setting>> = {
   role: (value) => ({'hardening.role': value}),
+  site: (value) => ({'hardening.site': value}),
   root_drive_size: gigabytes('layout.size'),
   allowed_ports: ports('hardening.network.inbound'),
   allowed_out_ports: ports('hardening.network.outbound'),
