@@ -82,10 +82,29 @@ describe('the plan', () => {
     const config = {
       layout: {partitions: {'cc-data': {mount: '/d', size: '1M', encryption: 'luks2', key: 'development'}}},
     }
-    await expect(plan({role: 'client', key: 'kbs'}, {development: false, changes: {config}})).rejects.toMatchObject({
+    await expect(
+      plan({role: 'client', key: 'tee-derived'}, {development: false, changes: {config}}),
+    ).rejects.toMatchObject({
       code: 'E_LAYOUT',
       message: expect.stringContaining("cc-data.key: 'development' protects nothing") as string,
     })
+  })
+
+  it('refuses a key broker without an address, and a kit that would be shipped in the clear', async () => {
+    const production = {development: false}
+    await expect(plan({role: 'client'}, production)).rejects.toMatchObject({
+      code: 'E_CONFIG',
+      message: expect.stringContaining('kbs.url') as string,
+    })
+    const kit = join(folder, 'site-1')
+    mkdirSync(join(kit, 'startup'), {recursive: true})
+    writeFileSync(join(kit, 'startup/start.sh'), '')
+    await expect(plan({role: 'client', key: 'tee-derived', startupKit: kit}, production)).rejects.toMatchObject({
+      message: expect.stringContaining('shipped in the clear') as string,
+    })
+    const {seal} = await plan({role: 'client', key: 'tee-derived'}, production)
+    expect(seal.config.profile).toBe('production')
+    expect(seal.config.layout.partitions['cc-root']).toMatchObject({key: 'tee-derived', integrity: 'verity'})
   })
 
   it('refuses an image of another stage, and one without its key', async () => {

@@ -118,23 +118,43 @@ function keyOf(image: ImageDirectory, given: string | null): string {
 /** What the image is comes from the FLARE image; what is closed, and for whom, from this command. */
 function takeOver(flare: ImageDirectory, options: HardeningOptions, site: Site): Config {
   const {config: own, development} = options
-  const profile = development ? 'development' : 'production'
-  const taken = parseConfig({...flare.manifest.config, profile})
-  const hardening = {...own.hardening, role: site.role, site: site.name}
-  const base = {
+  const taken = parseConfig({...flare.manifest.config, profile: development ? 'development' : 'production'})
+  const {venv, workspace} = taken.flare
+  const base: Config = {
     ...taken,
-    hardening,
     launch: own.launch,
+    hardening: {...own.hardening, role: site.role, site: site.name},
+    flare: {...own.flare, venv, workspace},
     kbs: own.kbs.url === null ? taken.kbs : own.kbs,
     teeDerived: own.teeDerived,
-    flare: {...own.flare, venv: taken.flare.venv, workspace: taken.flare.workspace},
   }
-  const size = own.layout.size ?? taken.layout.size
+  const key = keySource(own.hardening.key, development)
+  refuseKey(key, base, site)
   const {overlaySize} = own.layout
-  const layout = hardenedLayout(base, site.role, keySource(own.hardening.key, development))
-  const config: Config = {...base, layout: {...layout, size, overlaySize, esp: false}}
+  const size = own.layout.size ?? taken.layout.size
+  const config = {...base, layout: {...hardenedLayout(base, site.role, key), size, overlaySize, esp: false}}
   checkLayout(config)
   return config
+}
+
+/** @throws E_CONFIG where a key source cannot keep what the site has */
+function refuseKey(key: KeySource, {kbs}: Config, {kit, inputKey, outputKey}: Site): void {
+  if (key === 'kbs' && kbs.url === null) {
+    throw new CcError('E_CONFIG', "kbs.url: the key source 'kbs' needs the address of the key broker", {
+      suggestions: ['--set kbs.url=https://…', '--development to try things out without attestation'],
+    })
+  }
+  // What is encrypted at the first boot is shipped in the clear, and whoever ships it can read it.
+  const secret = kit?.path ?? inputKey ?? outputKey
+  if (key === 'tee-derived' && secret !== null) {
+    throw new CcError(
+      'E_CONFIG',
+      `hardening.key: with 'tee-derived' cc-ro is shipped in the clear, and '${secret}' is secret`,
+      {
+        suggestions: ["use the key source 'kbs'", 'leave out start-up kit and disk keys'],
+      },
+    )
+  }
 }
 
 /** @throws E_LAYOUT for a development key in a production image */
