@@ -1,0 +1,93 @@
+# shellcheck shell=bash
+# The virtual machine of an image: what both scripts are told of it, and what is allowed.
+
+# Parameters of the machine, with their defaults; empty: that of the manifest.
+vcpus='' cpu='' memory='' network=user firmware='' qemu=qemu-system-x86_64 host_data=''
+input='' output='' mmio64=262144
+gpus=() forwards=()
+
+# machine_option NAME VALUE: take a parameter of the machine; fails for one that is none.
+machine_option() {
+	case $1 in
+	--vcpus) vcpus=$2 ;;
+	--cpu) cpu=$2 ;;
+	--memory) memory=$2 ;;
+	--network) network=$2 ;;
+	--forward) forwards+=("$2") ;;
+	--ovmf) firmware=$(absolute "$2") ;;
+	--qemu) qemu=$2 ;;
+	--host-data) host_data=$2 ;;
+	--input) input=$(absolute "$2") ;;
+	--output) output=$(absolute "$2") ;;
+	--gpu) gpus+=("$2") ;;
+	--mmio64) mmio64=$2 ;;
+	*) return 1 ;;
+	esac
+}
+
+# machine_check: fill in what the manifest says, and refuse what cannot be.
+machine_check() {
+	local list word
+	list_of launch/vcpus
+	vcpus=${vcpus:-${list[0]}}
+	[[ $vcpus =~ ^[1-9][0-9]{0,2}$ ]] || fail 2 "--vcpus: not a number of processors: '$vcpus'"
+	list_of launch/cpuTypes
+	cpu=${cpu:-${list[0]}}
+	[[ $cpu =~ ^[A-Za-z0-9.-]+$ ]] || fail 2 "--cpu: not a processor type: '$cpu'"
+	case $memory in
+	'') ;;
+	*[!0-9GM]* | *[GM]?* | [GM]) fail 2 "--memory: expected a size like 8G or 8192M: '$memory'" ;;
+	*G) memory_mib=$((10#${memory%G} * 1024)) ;;
+	*M) memory_mib=$((10#${memory%M})) ;;
+	*) fail 2 "--memory: expected a size like 8G or 8192M: '$memory'" ;;
+	esac
+	((memory_mib >= 256)) || fail 2 "--memory: $memory_mib MiB is less than 256 MiB"
+	[[ $network =~ ^(user|none|bridge=[A-Za-z0-9_.-]{1,15})$ ]] || fail 2 "--network: expected user, none or bridge=NAME: '$network'"
+	for word in "${forwards[@]}"; do
+		[[ $word =~ ^[0-9]{1,5}(:[0-9]{1,5})?$ ]] || fail 2 "--forward: expected PORT or HOST_PORT:PORT: '$word'"
+		[[ $network == user ]] || fail 2 "--forward is only for --network user"
+	done
+	for word in "${gpus[@]}"; do
+		[[ $word =~ ^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$ ]] || fail 2 "--gpu: expected a PCI address like 0000:41:00.0: '$word'"
+	done
+	[[ $mmio64 =~ ^[0-9]+$ ]] || fail 2 "--mmio64: not a number of MiB: '$mmio64'"
+	[[ -z $host_data || $host_data =~ ^[A-Za-z0-9+/]{43}=$ ]] || fail 2 "--host-data: expected 32 bytes in base64: '$host_data'"
+	for word in "$input" "$output"; do
+		[[ -z $word || -e $word ]] || fail 2 "there is no data disk '$word'"
+	done
+}
+
+# measured: the expected measurement of this machine, or nothing.
+measured() {
+	local index
+	for ((index = 0; ; index++)); do
+		[[ -n ${manifest["measurement/entries/$index/digest"]-} ]] || return 0
+		[[ ${manifest["measurement/entries/$index/vcpus"]} != "$vcpus" || ${manifest["measurement/entries/$index/cpuType"]} != "$cpu" ]] || {
+			printf '%s' "${manifest["measurement/entries/$index/digest"]}"
+			return 0
+		}
+	done
+}
+
+# format_of FILE: of a data disk, by its name. Not by its content: what a guest writes must not choose how it is read.
+format_of() {
+	case $1 in
+	*.qcow2) printf qcow2 ;;
+	/dev/* | *.raw | *.img) printf raw ;;
+	*) fail 2 "data disk '$1': its name says no format" "name it .raw, .img or .qcow2, or take a block device" ;;
+	esac
+}
+
+# Where distributions put firmware of the kind AmdSev.
+firmware_places=(/usr/share/ovmf/OVMF.amdsev.fd /usr/share/edk2/ovmf/OVMF.amdsev.fd /usr/share/OVMF/OVMF.amdsev.fd)
+
+# find_firmware: take the first that is there, unless one was named.
+find_firmware() {
+	local place
+	[[ -z $firmware ]] || return 0
+	for place in "${firmware_places[@]}"; do
+		[[ -f $place ]] || continue
+		firmware=$place
+		return 0
+	done
+}
