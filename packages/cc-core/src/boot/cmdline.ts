@@ -62,3 +62,12 @@ function hardenedWords({lockdown, production}: HardenedWords): string[] {
     ...(production ? ['module_blacklist=qemu_fw_cfg'] : []),
   ]
 }
+
+/**
+ * The command line as a file of an image directory: with a line end, since people read it and programs append to it.
+ * Who hands it to a kernel takes decodeCommandLine: one character more is another measurement.
+ */
+export const encodeCommandLine = (cmdline: string): string => `${cmdline}\n`
+
+/** The command line as a kernel gets it, from the text of the file. */
+export const decodeCommandLine = (text: string): string => text.replace(/\n$/, '')

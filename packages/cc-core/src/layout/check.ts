@@ -1,5 +1,6 @@
 import type {Config, KeySource, Partition} from '../config/schema.js'
 import {CcError} from '../errors/index.js'
+import {espName} from './compute.js'
 import {filledAtBuild, keyProblems} from './key-check.js'
 
 /** What this version can do; the rest of the configuration's words is for the versions to come. */
@@ -45,6 +46,10 @@ export function layoutProblems({profile, layout}: Pick<Config, 'profile' | 'layo
   )
   if (!('cc-root' in layout.partitions))
     problems.push("layout.partitions: 'cc-root' is missing: the system has to be somewhere")
+  if (espName in layout.partitions)
+    problems.push(
+      `layout.partitions.${espName}: the EFI system partition is ours; layout.esp says whether there is one`,
+    )
   const growing = entries.filter(([, partition]) => partition.grow).map(([name]) => name)
   if (growing.length > 1)
     problems.push(

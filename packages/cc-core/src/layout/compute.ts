@@ -17,6 +17,9 @@ export const typeGuids = {
   esp: 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b',
 } as const
 
+/** The EFI system partition of base and FLARE images: first on the disk, and never mounted by the guest. */
+export const espName = 'cc-esp'
+
 export interface PartitionRequest {
   name: string
   /** Bytes that it has to hold: file system, hash tree and header. */

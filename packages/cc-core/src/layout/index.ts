@@ -2,6 +2,7 @@ export {checkLayout, implemented, layoutProblems} from './check.js'
 export {
   alignment,
   computeLayout,
+  espName,
   typeGuids,
   type DiskLayout,
   type LayoutRequest,

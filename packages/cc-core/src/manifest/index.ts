@@ -1,3 +1,10 @@
-export {describeFile, readImageDirectory, sha256File, type ImageDirectory} from './manifest.js'
+export {
+  describeFile,
+  encodeManifest,
+  parseManifest,
+  readImageDirectory,
+  sha256File,
+  type ImageDirectory,
+} from './manifest.js'
 export {manifestSchema, type Artefact, type Manifest, type ManifestPartition} from './schema.js'
 export {type LaunchFacts, type Measurement} from './measurement.js'

@@ -19,6 +19,9 @@ export async function describeFile(file: string): Promise<{sha256: string; bytes
   return {sha256: await sha256File(file), bytes: (await stat(file)).size}
 }
 
+/** manifest.json as text. */
+export const encodeManifest = (manifest: Manifest): string => `${JSON.stringify(manifest, null, 2)}\n`
+
 /** An image as a user names it: the directory, or the qcow2 in it. */
 export interface ImageDirectory {
   path: string
@@ -51,7 +54,8 @@ export async function readImageDirectory(image: string): Promise<ImageDirectory>
   return {path, manifest, file: (name) => join(path, name)}
 }
 
-function parseManifest(text: string, file: string): Manifest {
+/** @throws E_IMAGE for a text that is not a manifest of ours */
+export function parseManifest(text: string, file: string): Manifest {
   let json: unknown
   try {
     json = JSON.parse(text)

@@ -13,6 +13,7 @@ const partition = z.strictObject({
   /** Where it lies on the disk, in bytes. */
   start: bytes,
   size: bytes,
+  /** Mount point in the guest; "none", as in fstab(5), for the EFI system partition. */
   mount: z.string(),
   encryption: z.enum(['none', 'luks2', 'on-demand']),
   integrity: z.enum(['none', 'verity', 'hmac']),

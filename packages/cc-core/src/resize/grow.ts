@@ -2,7 +2,7 @@ import {join} from 'node:path'
 
 import {CcError} from '../errors/index.js'
 import {atomicWrite} from '../fs/index.js'
-import type {ImageDirectory} from '../manifest/index.js'
+import {encodeManifest, type ImageDirectory} from '../manifest/index.js'
 import {lock} from '../stage/lock.js'
 import {callStep, stepTitle} from '../steps/index.js'
 import {reportStep, type Reporter} from '../ui/index.js'
@@ -66,7 +66,7 @@ async function run(plan: GrowPlan, {reporter, signal}: GrowContext): Promise<voi
   for (const text of warnings) reporter.report({type: 'warning', text})
   for (const step of steps) await reportStep(reporter, step.id, (onLine) => callStep(step, {signal, onLine}))
   await reportStep(reporter, 'disk/grow-manifest', () =>
-    atomicWrite(image.file('manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`),
+    atomicWrite(image.file('manifest.json'), encodeManifest(manifest)),
   )
   reporter.report({type: 'stage-done', stage: 'resize', ms: Date.now() - started})
 }

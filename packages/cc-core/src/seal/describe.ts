@@ -1,7 +1,8 @@
 import type {VerityParameters} from '../boot/index.js'
 import type {Config} from '../config/index.js'
-import type {DiskLayout} from '../layout/index.js'
+import {espName, type DiskLayout} from '../layout/index.js'
 import type {Artefact, Manifest, ManifestPartition} from '../manifest/index.js'
+import {describeEsp} from './esp.js'
 
 /**
  * The partitions of a manifest.
@@ -15,6 +16,7 @@ export function describePartitions(
   verity: Readonly<Record<string, VerityParameters>>,
 ): ManifestPartition[] {
   return plan.partitions.flatMap(({name, startBytes, sizeBytes}) => {
+    if (name === espName) return [describeEsp(startBytes, sizeBytes, contents[name] ?? null)]
     const partition = partitions[name]
     if (partition === undefined) return []
     return [

@@ -1,13 +1,14 @@
 import {constants, copyFile, mkdir, stat, symlink} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {bootConf, imageCommandLine, journalBehind} from '../boot/index.js'
+import {bootConf, encodeCommandLine, imageCommandLine, journalBehind} from '../boot/index.js'
 import {encodeImageConfig, type Config} from '../config/index.js'
 import {CcError} from '../errors/index.js'
 import {atomicWrite, mkdirPrivate, remove} from '../fs/index.js'
-import {computeLayout, type DiskLayout} from '../layout/index.js'
-import {describeFile, type Artefact, type Manifest} from '../manifest/index.js'
-import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
+import {computeLayout, espName, type DiskLayout} from '../layout/index.js'
+import {describeFile, encodeManifest, type Artefact, type Manifest} from '../manifest/index.js'
+import {launchFacts, planMeasure, type MeasurePlan} from '../platform/index.js'
+import {planStep, scriptsDirectory, stepTask, writeTask, type Task} from '../steps/index.js'
 import {
   filledPartitions,
   isEncrypted,
@@ -18,10 +19,14 @@ import {
   type Filled,
 } from './content.js'
 import {describePartitions} from './describe.js'
+import {espPartition, hasEsp, planEsp, planUki, type EspRequest} from './esp.js'
 import type {OutputPaths} from './folder.js'
 import {makeKey} from './keys.js'
 import {planTreeFiles, readPackages, seedOf, treeFile} from './prepare.js'
 import {sfdiskScript} from './table.js'
+
+/** Programs of the image directory for the host that runs the image; sources in scripts/host. */
+const hostScripts = ['install_cc_image.sh', 'launch_cc_image.sh']
 
 /** What an image is made of. */
 export interface SealRequest {
@@ -69,32 +74,50 @@ interface Sealing {
   conf: string
   /** The certificate of the key broker, where a partition needs it. */
   ca: string | undefined
+  cmdline: string
+  /** Null for an image without EFI system partition. */
+  esp: EspRequest | null
   /** What the tasks find out for the manifest. */
   found: {layout?: DiskLayout; sealOffset: number; contents: Record<string, Artefact>}
 }
 
 /**
- * Plan the sealing of a tree: content → file systems → verity → encryption → disk → initrd → manifest.
+ * Plan the sealing of a tree: content → file systems → verity → encryption → boot files → measurement → disk → ESP →
+ * manifest.
  * @param work a folder for intermediate files; emptied first
  * @param output only its `partial` is written; publishing it is the caller's
  * @returns the tasks in order
  */
 export async function planSeal(request: SealRequest, work: string, output: OutputPaths): Promise<Task[]> {
+  const {config, sourceDateEpoch, extra = {}} = request
   // A guest that asks any server for its key would take the key of any server.
-  if (usesKbs(request.config) && request.config.kbs.ca === null)
+  if (usesKbs(config) && config.kbs.ca === null)
     throw new CcError('E_CONFIG', "kbs.caFile: a partition has the key source 'kbs', and the certificate is missing")
-  const keys = join(output.partial, 'keys')
+  const target = output.partial
+  const keys = join(target, 'keys')
+  const filled = filledPartitions(request, work, keys)
+  const seed = seedOf(request)
+  const cmdline = imageCommandLine(request)
+  const files = Object.fromEntries([
+    ...filled.filter(isEncrypted).map(({name, files: {header}}) => [`headers/${name}.luks`, header] as const),
+    ...[...Object.keys(extra), ...hostScripts].map((name) => [name, join(target, name)] as const),
+  ])
+  const esp: EspRequest = {config, target, work, cmdline, seed, sourceDateEpoch, files}
   const sealing: Sealing = {
-    ...{request, work, filled: filledPartitions(request, work, keys), target: output.partial},
+    ...{request, work, filled, target, seed, cmdline},
     from: request.prepared ?? work,
-    seed: seedOf(request),
-    disk: join(output.partial, `${request.name}.qcow2`),
+    disk: join(target, `${request.name}.qcow2`),
     table: join(work, 'table'),
     conf: join(work, 'boot.conf'),
-    ca: usesKbs(request.config) ? join(work, 'ca.pem') : undefined,
+    ca: usesKbs(config) ? join(work, 'ca.pem') : undefined,
+    esp: hasEsp(request.stage, config) ? esp : null,
     found: {sealOffset: 0, contents: {}},
   }
-  const {filled, seed} = sealing
+  // Beside the work folder, which is emptied: a tool that was installed for one seal is there for the next.
+  const measure = await planMeasure({
+    ...{launch: config.launch, cmdline, tools: join(work, '..', 'tools')},
+    ...{kernel: join(target, 'vmlinuz'), initrd: join(target, 'initrd.img')},
+  })
   return [
     writeTask('seal/start', `make ${keys}`, async () => {
       remove(work)
@@ -108,52 +131,22 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
         const same = partition.key === 'development' && name !== 'cc-root'
         await makeKey(key, same ? join(keys, 'root.key') : name === 'cc-root' ? request.rootKey : null)
       }
-      if (sealing.ca !== undefined) await atomicWrite(sealing.ca, request.config.kbs.ca ?? '')
+      if (sealing.ca !== undefined) await atomicWrite(sealing.ca, config.kbs.ca ?? '')
     }),
-    ...(await planPlain(filled, {seed, sourceDateEpoch: request.sourceDateEpoch})),
+    ...(await planPlain(filled, {seed, sourceDateEpoch})),
     ...(request.prepared === undefined ? await planTreeFiles(request, work) : []),
     ...(await planEncryption(filled, {seed})),
-    ...(await planDisk(sealing)),
     ...(await planBootFiles(sealing)),
-    planManifest(sealing),
+    ...measure.tasks,
+    ...(await planDisk(sealing)),
+    ...(await planManifest(sealing, measure)),
   ]
 }
 
-/** Where each partition lies, boot.conf, and the disk with its content. */
-async function planDisk({request, filled, seed, disk, table, conf, found}: Sealing): Promise<Task[]> {
-  const {config} = request
-  const {partitions} = config.layout
-  const layout = writeTask('seal/layout', `write the partition table and boot.conf: ${table}, ${conf}`, async () => {
-    const journals: Record<string, number> = {}
-    const requests = Object.entries(partitions).map(async ([name, {size, grow}]) => {
-      const part = filled.find((candidate) => candidate.name === name)
-      const bytes = part === undefined ? 0 : (await stat(part.files.data)).size
-      if (part === undefined || !isEncryptedInPlace(part)) return {name, contentBytes: bytes, size, grow}
-      const journal = journalBehind(bytes)
-      journals[name] = journal.offset
-      return {name, contentBytes: journal.end, size, grow}
-    })
-    found.layout = computeLayout({partitions: await Promise.all(requests), diskSize: config.layout.size, seed})
-    await atomicWrite(table, sfdiskScript(found.layout))
-    const {profile, layout, kbs, teeDerived} = config
-    const cmdline = imageCommandLine(request)
-    const verity = await readVerity(filled)
-    await atomicWrite(
-      conf,
-      bootConf({...{profile, cmdline, partitions, verity, journals, kbs, teeDerived}, overlaySize: layout.overlaySize}),
-    )
-  })
-  const tasks = [layout, stepTask(await planStep('disk/make-disk', {output: disk, table}))]
-  for (const {name, files} of filled) {
-    const place = await planStep('disk/place-partition', {disk, table, name, content: files.data})
-    tasks.push(placeTask(stepTask(place, name), files.data, (content) => (found.contents[name] = content)))
-  }
-  return tasks
-}
-
-/** Kernel, initrd with the sealing archive, and further files out of the tree. */
-async function planBootFiles({request, filled, from, target, conf, ca, found}: Sealing): Promise<Task[]> {
-  const {sourceDateEpoch, extra = {}} = request
+/** Kernel, initrd with boot.conf and the headers, the command line, and further files. */
+async function planBootFiles(sealing: Sealing): Promise<Task[]> {
+  const {request, filled, from, target, conf, ca, cmdline, esp, found} = sealing
+  const {config, sourceDateEpoch, extra = {}} = request
   const names = ['vmlinuz', ...Object.keys(extra)]
   const initrd = await planStep('disk/make-initrd', {
     initrd: treeFile(from, 'initrd.img'),
@@ -163,38 +156,99 @@ async function planBootFiles({request, filled, from, target, conf, ca, found}: S
     output: join(target, 'initrd.img'),
     'source-date-epoch': sourceDateEpoch,
   })
+  const scripts = hostScripts.map(async (name) => {
+    const script = join(scriptsDirectory(), 'host', name)
+    return stepTask(await planStep('boot/make-host-script', {script, output: join(target, name)}), name)
+  })
   return [
+    writeTask('seal/boot-conf', `write ${conf}, and cmdline in ${target}`, async () => {
+      const {profile, layout, kbs, teeDerived} = config
+      const {partitions, overlaySize} = layout
+      const [verity, journals] = [await readVerity(filled), await findJournals(filled)]
+      const facts = {profile, cmdline, partitions, verity, journals, kbs, teeDerived, overlaySize}
+      await atomicWrite(conf, bootConf(facts))
+      await atomicWrite(join(target, 'cmdline'), encodeCommandLine(cmdline))
+    }),
     writeTask('seal/place-files', `copy ${names.join(', ')} to ${target}`, async () => {
       for (const name of names) await copyFile(treeFile(from, name), join(target, name), constants.COPYFILE_FICLONE)
     }),
     readingTask(stepTask(initrd), (offset) => (found.sealOffset = Number(offset))),
+    ...(await Promise.all(scripts)),
+    ...(esp === null ? [] : await planUki(esp)),
   ]
 }
 
-function planManifest({request, filled, from, work, target, found}: Sealing): Task {
-  const {config, name, aliases, extra = {}} = request
-  const {stage, tool, distribution, source, sourceDateEpoch, buildKey} = request
-  return writeTask('seal/manifest', `write cmdline and manifest.json in ${target}`, async () => {
-    const cmdline = imageCommandLine(request)
-    await atomicWrite(join(target, 'cmdline'), `${cmdline}\n`)
-    const artefacts: Manifest['artefacts'] = {}
-    for (const file of ['vmlinuz', 'initrd.img', 'cmdline', ...Object.keys(extra)])
-      artefacts[file] = await describeFile(join(target, file))
-    if (found.layout === undefined) throw new Error('the layout was not computed')
-    const manifest: Manifest = {
-      ...{version: 1, name, stage, tool, profile: config.profile, config: encodeImageConfig(config)},
-      ...{distribution, source, sourceDateEpoch, buildKey, cmdline},
-      initrd: {sealOffset: found.sealOffset},
-      disk: {bytes: found.layout.diskBytes},
-      partitions: describePartitions(found.layout, config.layout.partitions, found.contents, await readVerity(filled)),
-      ...(request.amd && {amd: request.amd}),
-      packages: await readPackages(from),
-      artefacts,
-    }
-    await atomicWrite(join(target, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
-    for (const alias of aliases) await symlink(`${name}.qcow2`, join(target, `${alias}.qcow2`))
+/** Where the journal lies of each partition that the guest encrypts in place, behind its content. */
+async function findJournals(filled: readonly Filled[]): Promise<Record<string, number>> {
+  const parts = filled.filter(isEncryptedInPlace)
+  const found = parts.map(async ({name, files}) => [name, journalBehind((await stat(files.data)).size).offset] as const)
+  return Object.fromEntries(await Promise.all(found))
+}
+
+/** Where each partition lies, and the disk with its content. */
+async function planDisk({request, filled, seed, disk, table, esp, found}: Sealing): Promise<Task[]> {
+  const {partitions, size: diskSize} = request.config.layout
+  const layout = writeTask('seal/layout', `write the partition table: ${table}`, async () => {
+    const requests = Object.entries(partitions).map(async ([name, {size, grow}]) => {
+      const part = filled.find((candidate) => candidate.name === name)
+      const bytes = part === undefined ? 0 : (await stat(part.files.data)).size
+      const inPlace = part !== undefined && isEncryptedInPlace(part)
+      return {name, contentBytes: inPlace ? journalBehind(bytes).end : bytes, size, grow}
+    })
+    const first = esp === null ? [] : [await espPartition(esp)]
+    found.layout = computeLayout({partitions: [...first, ...(await Promise.all(requests))], diskSize, seed})
+    await atomicWrite(table, sfdiskScript(found.layout))
+  })
+  const tasks = [layout, stepTask(await planStep('disk/make-disk', {output: disk, table}))]
+  for (const {name, files} of filled) {
+    const place = await planStep('disk/place-partition', {disk, table, name, content: files.data})
+    tasks.push(placeTask(stepTask(place, name), files.data, (content) => (found.contents[name] = content)))
+  }
+  return tasks
+}
+
+/** The manifest: first as its copy on the ESP, then with the hash of the ESP in the image directory. */
+async function planManifest(sealing: Sealing, {result}: MeasurePlan): Promise<Task[]> {
+  const {request, work, target, esp, found} = sealing
+  const tasks: Task[] = []
+  if (esp !== null) {
+    const {manifest, content, make, place} = await planEsp(esp, sealing)
+    const copy = writeTask('seal/esp-manifest', `write ${manifest}, without the hash of the ESP`, async () => {
+      await atomicWrite(manifest, encodeManifest(await describeImage(sealing, await result())))
+    })
+    tasks.push(
+      copy,
+      make,
+      placeTask(place, content, (artefact) => (found.contents[espName] = artefact)),
+    )
+  }
+  const write = writeTask('seal/manifest', `write manifest.json in ${target}`, async () => {
+    const manifest = await describeImage(sealing, await result())
+    await atomicWrite(join(target, 'manifest.json'), encodeManifest(manifest))
+    for (const alias of request.aliases) await symlink(`${request.name}.qcow2`, join(target, `${alias}.qcow2`))
     remove(work)
   })
+  return [...tasks, write]
+}
+
+async function describeImage(sealing: Sealing, measurement: Manifest['measurement']): Promise<Manifest> {
+  const {request, filled, from, target, cmdline, found} = sealing
+  const {name, stage, config, tool, distribution, source, sourceDateEpoch, buildKey, extra = {}} = request
+  const artefacts: Manifest['artefacts'] = {}
+  for (const file of ['vmlinuz', 'initrd.img', 'cmdline', ...hostScripts, ...Object.keys(extra)])
+    artefacts[file] = await describeFile(join(target, file))
+  if (found.layout === undefined) throw new Error('the layout was not computed')
+  return {
+    ...{version: 1, name, stage, tool, profile: config.profile, config: encodeImageConfig(config)},
+    ...{distribution, source, sourceDateEpoch, buildKey, cmdline},
+    ...{launch: await launchFacts(config.launch), measurement: measurement ?? null},
+    initrd: {sealOffset: found.sealOffset},
+    disk: {bytes: found.layout.diskBytes},
+    partitions: describePartitions(found.layout, config.layout.partitions, found.contents, await readVerity(filled)),
+    ...(request.amd && {amd: request.amd}),
+    packages: await readPackages(from),
+    artefacts,
+  }
 }
 
 const usesKbs = ({layout}: Config) => Object.values(layout.partitions).some(({key}) => key === 'kbs')
