@@ -56,11 +56,13 @@ export function bootChecks(subject: ImageUnderTest, boots: Boots): CheckTask[] {
     ofReport('boot-hostname', 'The host name is as configured', ({hostname}) => same(hostname, config.os.hostname)),
     ofReport('boot-locale', 'The locale is as configured', ({locale}) => same(locale, config.os.locale)),
     ofReport('boot-timezone', 'The time zone is as configured', ({timezone}) => same(timezone, config.os.timezone)),
-    ...manifest.partitions.map((partition) =>
-      ofReport(`boot-${partition.name}`, `${partition.name} is ${expectedState(partition)}`, (report) =>
-        judgePartition(partition, report, config.layout.partitions[partition.name]?.plainAllowed === true),
+    ...manifest.partitions
+      .filter(isMounted)
+      .map((partition) =>
+        ofReport(`boot-${partition.name}`, `${partition.name} is ${expectedState(partition)}`, (report) =>
+          judgePartition(partition, report, config.layout.partitions[partition.name]?.plainAllowed === true),
+        ),
       ),
-    ),
     ofReport('boot-growth', 'The root file system fills its partition', (report) =>
       judgeGrowth(manifest.partitions, report),
     ),
@@ -88,6 +90,9 @@ export function bootChecks(subject: ImageUnderTest, boots: Boots): CheckTask[] {
 }
 
 const kernelPackages = (release: string) => [`linux-image-${release}`, `linux-image-unsigned-${release}`]
+
+/** The guest knows nothing of the EFI system partition. */
+const isMounted = ({mount}: ManifestPartition) => mount !== 'none'
 
 function expectedState({encryption, integrity, mount}: ManifestPartition): string {
   if (encryption === 'on-demand') return 'locked without its key'

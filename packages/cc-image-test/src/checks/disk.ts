@@ -2,7 +2,7 @@ import {copyFile, open, readFile, truncate, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {SubprocessError, run} from 'cc-core/exec'
-import {typeGuids} from 'cc-core/layout'
+import {espName, typeGuids} from 'cc-core/layout'
 import {failed, formatBytes, passed, verdictOf, type CheckTask} from 'cc-core/report'
 import {callStep, planStep} from 'cc-core/steps'
 import {inspectDisk, readPartitionTable, type PartitionTable} from 'cc-core/vm'
@@ -90,7 +90,8 @@ export function tableProblems(
       if (found.start !== start) problems.push(`${name} begins at ${found.start}, not at ${start}`)
       if (found.size !== size) problems.push(`${name} has ${found.size} bytes, not ${size}`)
       // Any other type may be mounted by whoever finds it, and some attributes too.
-      if (found.typeGuid !== typeGuids.linux) problems.push(`${name} is of type ${found.typeGuid}`)
+      if (found.typeGuid !== (name === espName ? typeGuids.esp : typeGuids.linux))
+        problems.push(`${name} is of type ${found.typeGuid}`)
       if (found.attributes !== '') problems.push(`${name} has the attributes ${found.attributes}`)
     }
   }

@@ -10,7 +10,7 @@ type Fact = Report['facts'][number]
 /** What is known of an image, for the report. A fact that cannot be had is left out: its check says why. */
 export async function imageFacts({image, disk}: ImageUnderTest, boots: Boots): Promise<Fact[]> {
   const {manifest} = image
-  const {distribution, source, profile, stage, tool, buildKey, artefacts, packages, partitions} = manifest
+  const {distribution, source, profile, stage, tool, buildKey, artefacts, packages, partitions, measurement} = manifest
   const size = await inspectDisk(disk).catch(() => null)
   const kernel = boots.impossible === null ? await kernelOf(boots) : null
   const facts: [string, string | null][] = [
@@ -20,6 +20,10 @@ export async function imageFacts({image, disk}: ImageUnderTest, boots: Boots): P
     ['Kernel', kernel],
     ['Disk', size && `${formatBytes(size.virtualSize)}, of which ${formatBytes(size.actualSize)} are stored`],
     ['Build key', buildKey],
+    ...(measurement?.entries ?? []).map(({vcpus, cpuType, digest}): [string, string] => [
+      `Measurement, ${vcpus} × ${cpuType}`,
+      digest,
+    ]),
     ...Object.entries(artefacts).map(([name, {sha256, bytes}]): [string, string] => [
       name,
       `${sha256}, ${formatBytes(bytes)}`,
@@ -58,7 +62,8 @@ function kindOf({encryption, integrity}: ManifestPartition): ReportPartition['ki
   return integrity === 'verity' ? 'verified' : 'plain'
 }
 
-function protectionOf({encryption, integrity, key}: ManifestPartition): string {
+function protectionOf({encryption, integrity, key, mount}: ManifestPartition): string {
+  if (mount === 'none') return 'EFI system partition'
   const words = [
     {none: '', luks2: 'LUKS2', 'on-demand': 'LUKS2 on demand'}[encryption],
     {none: '', verity: 'dm-verity', hmac: 'authenticated'}[integrity],

@@ -2,6 +2,8 @@ import {bootChecks} from '../checks/boot.js'
 import {bootFileChecks} from '../checks/boot-files.js'
 import {deviceChecks} from '../checks/devices.js'
 import {diskChecks} from '../checks/disk.js'
+import {espChecks} from '../checks/esp.js'
+import {launchChecks} from '../checks/launch.js'
 import {aliasCheck, manifestChecks} from '../checks/manifest.js'
 import {protectionChecks} from '../checks/protection.js'
 import {secretChecks} from '../checks/secrets.js'
@@ -18,6 +20,8 @@ export const baseSuite: ImageSuite = {
     aliasCheck(subject, alias),
     ...diskChecks(subject),
     ...bootFileChecks(subject),
+    ...espChecks(subject),
+    ...launchChecks(subject),
     ...protectionChecks(subject),
     ...secretChecks(subject, [alias]),
     ...bootChecks(subject, boots),

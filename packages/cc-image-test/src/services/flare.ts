@@ -1,7 +1,9 @@
 import {bootChecks} from '../checks/boot.js'
 import {bootFileChecks} from '../checks/boot-files.js'
 import {diskChecks} from '../checks/disk.js'
+import {espChecks} from '../checks/esp.js'
 import {flareChecks} from '../checks/flare.js'
+import {launchChecks} from '../checks/launch.js'
 import {manifestChecks} from '../checks/manifest.js'
 import {protectionChecks} from '../checks/protection.js'
 import {secretChecks} from '../checks/secrets.js'
@@ -14,6 +16,8 @@ export const flareSuite: ImageSuite = {
     ...manifestChecks(subject),
     ...diskChecks(subject),
     ...bootFileChecks(subject),
+    ...espChecks(subject),
+    ...launchChecks(subject),
     ...protectionChecks(subject),
     ...secretChecks(subject, []),
     ...bootChecks(subject, boots),
