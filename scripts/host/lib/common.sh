@@ -83,7 +83,7 @@ json() {
 				}
 			}
 			if (c == "\"") { leaf(path, text()); return }
-			if (!match(substr(s, i, 40), /^(true|false|null|-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?)/)) stop("no value")
+			if (!match(substr(s, i, 40), /^(true|false|null|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?)/)) stop("no value")
 			rest = substr(s, i, RLENGTH); i += RLENGTH
 			leaf(path, rest)
 		}

@@ -1,0 +1,277 @@
+#!/usr/bin/env bats
+# install_cc_image.sh and launch_cc_image.sh on small images made here. Hosts with SEV-SNP are a mount namespace in which
+# /proc, /sys and /dev say so; QEMU is a program that says what it was told.
+
+# shellcheck disable=SC2016,SC2030,SC2031 # quoted programs are for another shell; each test is a subshell
+load ../test/lib.bash
+
+setup() {
+	setup_user
+	image="$dir/an image, with 'quotes'"
+	as_user mkdir -p "$image/keys" "$dir/bin"
+	for name in install launch; do
+		as_user bash "$BATS_TEST_DIRNAME/../boot/make-host-script.sh" --script "$BATS_TEST_DIRNAME/${name}_cc_image.sh" \
+			--output "$image/${name}_cc_image.sh"
+	done
+	as_user bash -c 'cd "$1" && echo kernel >vmlinuz && echo initrd >initrd.img && echo "console=ttyS0 panic=1" >cmdline &&
+		head -c 32 /dev/urandom >keys/root.key && head -c 1M /dev/urandom >raw && truncate -s 4M raw &&
+		qemu-img convert -f raw -O qcow2 raw cc_image.qcow2 && head -c 1M raw >content' - "$image"
+	describe development
+	firmware_file="$dir/OVMF, amdsev.fd"
+	as_user bash -c 'printf "\x1f\x37\x55\x72\x3b\x3a\x04\x4b\x92\x7b\x1d\xa6\xef\xa8\xd4\x54\x66\x65\x88\xdc\x4a\x98\x98\x47\xa7\x5e\x55\x85\xa7\xbf\x67\xcc" >"$1"' - "$firmware_file"
+}
+
+# describe PROFILE [JQ]: write the manifest of the image as it is.
+describe() {
+	local key=development file artefacts='{}'
+	[[ $1 == development ]] || key=kbs
+	for file in vmlinuz initrd.img cmdline install_cc_image.sh launch_cc_image.sh; do
+		artefacts=$(jq --arg name "$file" --arg sha "$(sha256sum <"$image/$file" | cut -c -64)" '.[$name] = {sha256: $sha, bytes: 1}' <<<"$artefacts")
+	done
+	jq -n --arg profile "$1" --arg key "$key" --argjson artefacts "$artefacts" --arg content "$(sha256sum <"$image/content" | cut -c -64)" '{
+		version: 1, name: "cc_image", stage: "base", profile: $profile, cmdline: "console=ttyS0 panic=1",
+		launch: {platform: "sev-snp", vcpus: [2, 4], cpuTypes: ["EPYC-v4"], memoryMiB: 512, policy: "0x30000", guestFeatures: "0x1", firmwareSha256: null},
+		measurement: null,
+		partitions: [{name: "cc-root", start: 0, size: 2097152, key: $key, content: {sha256: $content, bytes: 1048576}}],
+		packages: [{name: "a\"b", version: "\u00e4\\"}], artefacts: $artefacts}'"${2:+ | $2}" | as_user tee "$image/manifest.json" >/dev/null
+}
+
+install() { run as_user "$image/install_cc_image.sh" "$@"; }
+launch() { run as_user "$image/launch_cc_image.sh" "$@"; }
+
+# ended STATUS TEXT...: how a script ended, and what it said.
+ended() {
+	local text
+	for text in "${@:2}"; do [[ $output == *"$text"* ]] || break; done
+	((status == $1)) && [[ $output == *"$text"* ]] && return
+	printf 'expected status %s and %s, got %s:\n%s\n' "$1" "$text" "$status" "$output" >&2
+	return 1
+}
+
+# on_snp_host COMMAND...: where everything that SEV-SNP needs is there. $lacks names what is taken away.
+on_snp_host() {
+	as_user tee "$dir/bin/qemu-system-x86_64" >/dev/null <<-'END'
+		#!/bin/sh
+		case "$*" in
+		--version) echo 'QEMU emulator version 10.0.0' ;;
+		'-object help') echo '  sev-snp-guest' ;;
+		*) printf '%s\n' "$@" ;;
+		esac
+	END
+	as_user chmod +x "$dir/bin/qemu-system-x86_64"
+	run in_namespace bash -c '
+		set -e
+		folder=$1 lacks=$2 && shift 2
+		flags="flags : sev sev_es sev_snp"
+		[[ $lacks != processor ]] || flags="flags : sse"
+		echo "$flags" >"$folder/cpuinfo"
+		mount --bind "$folder/cpuinfo" /proc/cpuinfo
+		mount -t tmpfs none /sys/module
+		mkdir -p /sys/module/kvm_amd/parameters
+		[[ $lacks == kernel ]] && echo N >/sys/module/kvm_amd/parameters/sev_snp || echo Y >/sys/module/kvm_amd/parameters/sev_snp
+		mount -t tmpfs none /sys/kernel
+		mkdir -p /sys/kernel/iommu_groups
+		[[ $lacks == IOMMU ]] || mkdir /sys/kernel/iommu_groups/0
+		mkdir -p "$folder/dev"
+		mount --rbind /dev "$folder/dev"
+		mount -t tmpfs -o mode=755 none /dev
+		for name in null zero urandom sev kvm vfio/vfio; do
+			[[ $lacks != "/dev/$name" ]] || continue
+			mkdir -p "/dev/${name%/*}" && [[ $name == */* ]] || rmdir "/dev/$name"
+			[[ $name != vfio/vfio ]] || mkdir -p /dev/vfio
+			touch "/dev/$name"
+			case $name in sev | kvm | vfio/vfio) mount --bind "$folder/dev/null" "/dev/$name" ;; *) mount --bind "$folder/dev/$name" "/dev/$name" ;; esac
+		done
+		ln -s /proc/self/fd /dev/fd
+		mount -t tmpfs none /sys/bus
+		mkdir -p /sys/bus/pci/devices/0000:41:00.0 /sys/bus/pci/drivers/vfio-pci
+		ln -s /sys/bus/pci/drivers/vfio-pci /sys/bus/pci/devices/0000:41:00.0/driver
+		PATH=$folder/bin:$PATH
+		"$@"' - "$dir" "${lacks-}" "$@"
+}
+
+@test "the manifest is read as jq reads it" {
+	. "$BATS_TEST_DIRNAME/lib/common.sh"
+	trap - ERR
+	json "$image/manifest.json" | sort >"$BATS_TEST_TMPDIR/ours"
+	jq -r 'paths(scalars) as $p | "\($p | map(tostring) | join("/"))\t\(getpath($p))"' "$image/manifest.json" | sort >"$BATS_TEST_TMPDIR/jq"
+	# null is no scalar to jq.
+	diff <(grep -v $'\tnull$' "$BATS_TEST_TMPDIR/ours") "$BATS_TEST_TMPDIR/jq"
+	grep -qx $'measurement\tnull' "$BATS_TEST_TMPDIR/ours"
+	jq -c . "$image/manifest.json" >"$BATS_TEST_TMPDIR/compact"
+	diff "$BATS_TEST_TMPDIR/ours" <(json "$BATS_TEST_TMPDIR/compact" | sort)
+}
+
+@test "what is not one JSON value, or has a key twice, is refused" {
+	. "$BATS_TEST_DIRNAME/lib/common.sh"
+	trap - ERR
+	local text
+	for text in '' '{' '{"a":1,}' '[1 2]' '{"a":1} {' '{"a":"x' '{"a":1,"a":2}' '{"a":{"b":1},"a":{"c":1}}' '{a:1}' "{\"a\":\"x	y\"}" 'nul' '{"a":01}'; do
+		run json <(printf '%s' "$text")
+		((status != 0)) || { echo "accepted: $text" && return 1; }
+	done
+}
+
+@test "a development image is refused, and installed when it is asked for" {
+	install --to "$dir/to/image"
+	ended 2 "is a development image" "nothing was installed"
+	[[ ! -e $dir/to ]]
+	install --to "$dir/to/image" --allow-development
+	ended 0 "cannot run it confidentially" "installed in $dir/to/image"
+	cmp "$image/cc_image.qcow2" "$dir/to/image/cc_image.qcow2"
+	equal "$(stat -c %a "$dir/to/image/keys" "$dir/to/image/keys/root.key" "$dir/to/image/launch_cc_image.sh")" $'700\n600\n755'
+	[[ ! -e $dir/to/image/raw ]]
+	# The image that was there is kept.
+	as_user touch "$dir/to/image/first"
+	install --to "$dir/to/image" --allow-development
+	[[ -e $dir/to/image.previous/first && ! -e $dir/to/image/first ]]
+	equal "$(ls -A "$dir/to")" $'image\nimage.previous'
+	run as_user "$dir/to/image/launch_cc_image.sh" --print --no-tee
+	ended 0 "$dir/to/image/vmlinuz"
+}
+
+@test "whatever was altered is named, and nothing is installed" {
+	local file
+	for file in vmlinuz initrd.img cmdline launch_cc_image.sh; do
+		as_user cp -p "$image/$file" "$dir/saved"
+		as_user tee -a "$image/$file" <<<"# x" >/dev/null
+		install --to "$dir/to" --allow-development
+		ended 4 "altered $file: it has another sha256"
+		as_user cp -p "$dir/saved" "$image/$file"
+	done
+	as_user rm "$image/initrd.img"
+	install --check
+	ended 4 "altered initrd.img: it is missing"
+	as_user cp "$image/vmlinuz" "$image/initrd.img"
+	install --check
+	ended 4 "altered initrd.img"
+	as_user bash -c 'echo initrd >"$1/initrd.img" && printf x | dd of="$1/raw" bs=1 seek=70000 conv=notrunc status=none && qemu-img convert -f raw -O qcow2 "$1/raw" "$1/cc_image.qcow2"' - "$image"
+	install --to "$dir/to" --allow-development
+	ended 4 "altered cc-root in cc_image.qcow2: it has another sha256"
+	[[ ! -e $dir/to ]]
+	describe development 'del(.artefacts["launch_cc_image.sh"])'
+	install --check
+	ended 4 "the manifest does not name it"
+	describe development '.artefacts["../../etc/passwd"] = {sha256: "0", bytes: 1}'
+	install --check
+	ended 4 "a file that cannot be one of the image"
+}
+
+@test "a production image: without SEV-SNP neither installed nor launched, whatever is asked for" {
+	describe production
+	install --to "$dir/to"
+	ended 3 "missing processor" "missing /dev/sev" "nothing was installed"
+	install --to "$dir/to" --allow-development
+	ended 3 "nothing was installed"
+	[[ ! -e $dir/to ]]
+	launch --no-tee
+	ended 2 "never started without trusted execution environment"
+	launch --no-tee --print
+	ended 2 "never started without trusted execution environment"
+	launch --print --ovmf "$firmware_file"
+	ended 0 "confidential-guest-support=tee0" "sev-snp-guest," "kernel-hashes=on" "-accel kvm"
+	[[ $output != *fw_cfg* && $output != *tcg* ]]
+	launch --print --ovmf "$firmware_file" --accel tcg
+	ended 2 "--accel is only for --no-tee"
+	launch --print --ovmf "$firmware_file" --root-key "$image/keys/root.key"
+	ended 2 "only for images whose root key comes from the host"
+	as_user bash -c 'echo plain >"$1"' - "$dir/plain.fd"
+	launch --print --ovmf "$dir/plain.fd"
+	ended 3 "not of the kind AmdSev"
+}
+
+@test "on a host with everything a production image is installed, without its keys" {
+	describe production '.launch.firmwareSha256 = "'"$(sha256sum <"$firmware_file" | cut -c -64)"'" | .measurement = {entries: [{vcpus: 2, cpuType: "EPYC-v4", digest: "'"$(printf '%096d' 1)"'"}]}'
+	as_user bash -c 'echo "print(\"CC mode is on\")" >"$1/tools.py"' - "$dir"
+	on_snp_host "$image/install_cc_image.sh" --to "$dir/to" --ovmf "$firmware_file" --gpu 0000:41:00.0 --gpu-admin-tools "$dir/tools.py" \
+		--systemd "$dir/unit.service" --libvirt "$dir/domain.xml" --output /dev/null --network bridge=br0
+	ended 0 "ok      processor" "ok      kernel" "ok      /dev/sev" "ok      IOMMU" "ok      QEMU: QEMU emulator version 10.0.0" \
+		"ok      firmware" "ok      measurement: 0000" "ok      GPU 0000:41:00.0 mode: confidential computing is on" "installed in $dir/to"
+	[[ $output != *missing* && ! -e $dir/to/keys ]]
+	python3 - "$dir" "$firmware_file" <<-'END'
+		import shlex, sys, xml.dom.minidom
+		folder, firmware = sys.argv[1:]
+		domain = xml.dom.minidom.parse(folder + "/domain.xml")
+		text = lambda name: domain.getElementsByTagName(name)[0].firstChild.data
+		assert text("loader") == firmware, text("loader")
+		assert text("kernel") == folder + "/to/vmlinuz"
+		assert text("cmdline") == "console=ttyS0 panic=1"
+		security = domain.getElementsByTagName("launchSecurity")[0]
+		assert (security.getAttribute("type"), security.getAttribute("kernelHashes")) == ("sev-snp", "yes")
+		assert "qemu:arg" not in open(folder + "/domain.xml").read().replace("X-PciMmio64Mb", "") or "cc/keys" not in open(folder + "/domain.xml").read()
+		start = [line for line in open(folder + "/unit.service") if line.startswith("ExecStart=")][0]
+		words = shlex.split(start[len("ExecStart="):])
+		assert words[0] == folder + "/to/launch_cc_image.sh" and words[words.index("--ovmf") + 1] == firmware, words
+	END
+}
+
+@test "each thing that such a host lacks is named, with what to do" {
+	describe production
+	local -A says=(['processor']='no SEV-SNP' ['kernel']='SEV-SNP disabled: N' ['/dev/sev']='modprobe ccp' ['IOMMU']='the IOMMU is off')
+	for lacks in "${!says[@]}"; do
+		on_snp_host "$image/install_cc_image.sh" --to "$dir/to" --ovmf "$firmware_file"
+		ended 3 "missing $lacks" "${says[$lacks]}" "fix:" "lacks 1 of"
+	done
+	lacks=''
+	on_snp_host "$image/install_cc_image.sh" --check
+	ended 3 "missing firmware" "lacks 1 of"
+	on_snp_host "$image/install_cc_image.sh" --check --ovmf "$firmware_file" --memory 9000G
+	ended 3 "missing memory" "lacks 1 of"
+	as_user bash -c 'echo "print(\"CC mode is devtools\")" >"$1/tools.py"' - "$dir"
+	on_snp_host "$image/install_cc_image.sh" --check --ovmf "$firmware_file" --gpu 0000:41:00.0 --gpu-admin-tools "$dir/tools.py"
+	ended 3 "confidential computing is devtools" "--set-cc-mode=on --reset-after-cc-mode-switch" "lacks 1 of"
+	on_snp_host "$image/install_cc_image.sh" --check --ovmf "$firmware_file" --gpu 0000:42:00.0
+	ended 3 "there is no such device"
+	describe production '.measurement = {entries: [{vcpus: 2, cpuType: "EPYC-v4", digest: "x"}]}'
+	on_snp_host "$image/install_cc_image.sh" --check --ovmf "$firmware_file" --vcpus 4
+	ended 3 "missing measurement: there is none for 4 processors"
+	describe production '.launch.firmwareSha256 = "'"$(printf '%064d' 1)"'"'
+	on_snp_host "$image/install_cc_image.sh" --check --ovmf "$firmware_file"
+	ended 3 "the expected measurement was made with 0000"
+}
+
+@test "the machine: words are whole, whatever is in a path; QEMU gets them as they are printed" {
+	describe production
+	as_user bash -c 'touch "$1/in, put.img" "$1/out.qcow2"' - "$dir"
+	local host_data
+	host_data=$(head -c 32 /dev/zero | base64)
+	local words=(--ovmf "$firmware_file" --vcpus 4 --memory 16G --input "$dir/in, put.img" --output "$dir/out.qcow2" --gpu 0000:41:00.0
+		--gpu 0000:42:00.0 --forward 8002 --forward 80:8003 --host-data "$host_data" --snapshot --serial-log "$dir/serial, log")
+	on_snp_host "$image/launch_cc_image.sh" "${words[@]}"
+	((status == 0)) || { echo "$output" && return 1; }
+	printf '%s\n' "$output" >"$BATS_TEST_TMPDIR/run"
+	launch --print "${words[@]}"
+	diff "$BATS_TEST_TMPDIR/run" <(eval "printf '%s\n' ${output#* }")
+	local word comma="${image//,/,,}" folder="${dir//,/,,}"
+	for word in q35,confidential-guest-support=tee0,memory-backend=ram0,vmport=off memory-backend-memfd,id=ram0,size=16384M,share=on \
+		"sev-snp-guest,id=tee0,cbitpos=51,reduced-phys-bits=1,policy=0x30000,kernel-hashes=on,host-data=$host_data" "$firmware_file" \
+		"$image/vmlinuz" "console=ttyS0 panic=1" "if=none,id=disk0,format=qcow2,snapshot=on,file=$comma/cc_image.qcow2" \
+		virtio-blk-pci,drive=disk0,serial=cc-disk,disable-legacy=on,iommu_platform=on \
+		"if=none,id=disk1,format=raw,snapshot=off,readonly=on,file=$folder/in,, put.img" virtio-blk-pci,drive=disk1,serial=nvflare-input,disable-legacy=on,iommu_platform=on \
+		"if=none,id=disk2,format=qcow2,snapshot=off,file=$folder/out.qcow2" virtio-blk-pci,drive=disk2,serial=nvflare-output,disable-legacy=on,iommu_platform=on \
+		user,id=net0,hostfwd=tcp::8002-:8002,hostfwd=tcp::80-:8003 vfio-pci,host=0000:42:00.0,bus=gpu-port1,romfile= \
+		name=opt/ovmf/X-PciMmio64Mb,string=262144 "file,id=console,path=$folder/serial,, log"; do
+		grep -Fqx -- "$word" "$BATS_TEST_TMPDIR/run" || { echo "missing: $word" && cat "$BATS_TEST_TMPDIR/run" && return 1; }
+	done
+}
+
+@test "a launch with a wrong option or an altered file is refused" {
+	local wrong
+	for wrong in '--vcpus 0' '--vcpus x' '--cpu a,b' '--memory 8' '--memory 8T' '--network bridge=a,b' '--gpu 41:00.0' '--host-data x' '--forward x' \
+		'--input /nowhere.img' '--no-such x' 'word' '--accel hvf' '--vcpus'; do
+		# shellcheck disable=SC2086 # two words
+		launch --print --no-tee $wrong
+		ended 2 error
+	done
+	as_user touch "$dir/data"
+	launch --print --no-tee --input "$dir/data"
+	ended 2 "its name says no format"
+	as_user tee -a "$image/vmlinuz" <<<x >/dev/null
+	launch --print --no-tee
+	ended 4 "vmlinuz was altered"
+	launch --image "$dir"
+	ended 4 "it has no manifest.json"
+	as_user bash -c 'echo "console=ttyS0 panic=1 init=/bin/sh" >"$1/cmdline"' - "$image"
+	launch --print --no-tee
+	ended 4 "not the command line of the manifest"
+}
