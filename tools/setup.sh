@@ -37,7 +37,9 @@ install_packages() {
 	((${#missing[@]})) || return 0
 	printf 'installing %s\n' "${missing[*]}"
 	as_root apt-get -q update
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "${missing[@]}"
+	# Only what is missing: apt would also bring whatever has the same source up to date, systemd for its boot stub, say.
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o APT::Get::Upgrade-By-Source-Package=false \
+		install --no-install-recommends "${missing[@]}"
 }
 
 install_modules() {
