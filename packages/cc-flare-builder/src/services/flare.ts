@@ -6,8 +6,8 @@ import {parseConfig, type Config} from 'cc-core/config'
 import {profiles} from 'cc-core/distro'
 import {CcError} from 'cc-core/errors'
 import {checkLayout} from 'cc-core/layout'
-import {readImageDirectory, sha256File, type ImageDirectory} from 'cc-core/manifest'
-import {planOpen} from 'cc-core/seal'
+import {sha256File, type ImageDirectory} from 'cc-core/manifest'
+import {planOpen, readImage} from 'cc-core/seal'
 import {planTree, workFolders, type ImageBuild} from 'cc-core/stage'
 import {planStep, type PlannedStep} from 'cc-core/steps'
 
@@ -38,7 +38,7 @@ export interface FlareOptions {
  */
 export async function planFlare(options: FlareOptions): Promise<ImageBuild> {
   const {outputDir, workDir, tool, newRootKey} = options
-  const base = await readImageDirectory(options.image)
+  const base = await readImage(options.image, join(workDir, 'flare'), options.signal)
   if (base.manifest.stage !== 'base') {
     throw new CcError('E_IMAGE', `${base.path} is of the stage '${base.manifest.stage}', a base image is needed`)
   }
@@ -84,8 +84,8 @@ function keyOf(base: ImageDirectory, given: string | null): string {
 }
 
 /** What the image is comes from the base image; what is put into it, and how large its disk is, from the command. */
-function takeOver(base: ImageDirectory, {source, flare, layout}: Config): Config {
-  const config = parseConfig({...base.manifest.config, source, flare})
+function takeOver(base: ImageDirectory, {source, flare, launch, layout}: Config): Config {
+  const config = parseConfig({...base.manifest.config, source, flare, launch})
   const size = layout.size ?? config.layout.size
   const taken = {...config, layout: {...config.layout, size}}
   checkLayout(taken)
