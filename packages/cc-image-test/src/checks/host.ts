@@ -11,6 +11,7 @@ import {
   oldest,
   ownSubordinateIdProblem,
   tools,
+  uefiStub,
   userNamespaceProblem,
   type HostProblem,
 } from 'cc-core/host'
@@ -27,6 +28,7 @@ export function hostChecks(folder: string, signal: AbortSignal): CheckTask[] {
       run: () => atLeast(process.versions.node, oldest.node, 'install a newer Node.js, for example from nodejs.org'),
     },
     ...packageNames().map(packageCheck),
+    {id: 'uefi-stub', title: `The UEFI stub of systemd (${uefiStub.package})`, run: stub},
     {id: 'qemu-version', title: `QEMU is ${oldest.qemu} or newer`, run: () => qemu(signal)},
     {
       id: 'subordinate-ids',
@@ -61,6 +63,12 @@ function packageCheck(name: string): CheckTask {
       return passed(programs.map((program) => findProgram(program)).join(', '))
     },
   }
+}
+
+/** Base and FLARE images start under plain UEFI firmware by it; without it they can be built with `layout.esp: false`. */
+function stub(): Verdict {
+  if (existsSync(uefiStub.file)) return passed(uefiStub.file)
+  return failed(`there is no ${uefiStub.file}`, `sudo apt-get install --yes ${uefiStub.package}`)
 }
 
 function verdict(problem: HostProblem | null, detail: string): Verdict {
