@@ -27,6 +27,9 @@ export const tools: readonly Tool[] = [
   {program: 'veritysetup', package: 'cryptsetup-bin', for: disks},
   {program: 'qemu-img', package: 'qemu-utils', for: all},
   {program: 'sfdisk', package: 'fdisk', for: disks},
+  {program: 'mcopy', package: 'mtools', for: disks},
+  {program: 'objcopy', package: 'binutils', for: disks},
+  {program: 'mkfs.vfat', package: 'dosfstools', for: build},
   {program: 'mkfs.ext4', package: 'e2fsprogs', for: build},
   {program: 'debugfs', package: 'e2fsprogs', for: build},
   {program: 'dumpe2fs', package: 'e2fsprogs', for: build},
@@ -47,6 +50,9 @@ export const tools: readonly Tool[] = [
   {program: 'readelf', package: 'binutils', for: ['download']},
   {program: 'qemu-system-x86_64', package: 'qemu-system-x86', for: ['boot']},
 ]
+
+/** The UEFI stub of systemd, where Debian and Ubuntu have it, and its package; of Ubuntu 22.04 that is systemd itself. */
+export const uefiStub = {file: '/usr/lib/systemd/boot/efi/linuxx64.efi.stub', package: 'systemd-boot-efi'} as const
 
 /** The oldest versions that the tools are written for: those of Ubuntu 22.04. */
 export const oldest = {node: '20.19', qemu: '6.2', qemuForSnp: '9.1'} as const

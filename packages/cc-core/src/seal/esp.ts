@@ -1,13 +1,13 @@
+import {existsSync} from 'node:fs'
 import {stat} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import type {Config} from '../config/index.js'
+import {CcError} from '../errors/index.js'
+import {uefiStub} from '../host/index.js'
 import {alignment, espName, uuidFromSeed, type PartitionRequest} from '../layout/index.js'
 import type {Artefact, Manifest, ManifestPartition} from '../manifest/index.js'
 import {planStep, stepTask, type Task} from '../steps/index.js'
-
-/** Where systemd's package has its UEFI stub, on Debian and on Ubuntu. */
-const stubOfHost = '/usr/lib/systemd/boot/efi/linuxx64.efi.stub'
 
 /** FAT32 needs 65525 clusters (Microsoft's FAT specification, "FAT type determination"); this is enough for any. */
 const smallest = 64 * alignment
@@ -40,11 +40,21 @@ const manifestFile = (work: string) => join(work, 'manifest.json')
 /** The boot program of the ESP: the very kernel, initrd and command line that a measured launch gets. */
 export async function planUki({config, target, work, cmdline, sourceDateEpoch}: EspRequest): Promise<Task[]> {
   const uki = await planStep('boot/make-uki', {
-    stub: config.launch.stub ?? stubOfHost,
+    stub: findStub(config),
     ...{kernel: join(target, 'vmlinuz'), initrd: join(target, 'initrd.img'), cmdline},
     ...{output: ukiFile(work), 'source-date-epoch': sourceDateEpoch},
   })
   return [stepTask(uki)]
+}
+
+/** @throws E_HOST_TOOL, E_CONFIG where there is none */
+function findStub({launch}: Config): string {
+  const stub = launch.stub ?? uefiStub.file
+  if (existsSync(stub)) return stub
+  if (launch.stub !== null) throw new CcError('E_CONFIG', `launch.stub: there is no file '${stub}'`)
+  throw new CcError('E_HOST_TOOL', `this host lacks the UEFI stub of systemd, ${stub}`, {
+    suggestions: [`sudo apt-get install --yes ${uefiStub.package}`, 'or build without it: layout.esp: false'],
+  })
 }
 
 /** The partition, once planUki and all files are done. */

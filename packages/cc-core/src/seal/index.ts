@@ -1,3 +1,4 @@
+export {readImage} from './bare.js'
 export {openOutput, outputPaths, type Output, type OutputPaths} from './folder.js'
 export {planOpen, type OpenRequest} from './open.js'
 export {isPrepared, planPrepare, type PrepareRequest} from './prepare.js'

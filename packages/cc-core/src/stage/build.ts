@@ -7,6 +7,7 @@ import {mkdirp, remove} from '../fs/index.js'
 import {preflight, type Purpose} from '../host/index.js'
 import {readImageDirectory, type ImageDirectory} from '../manifest/index.js'
 import {findAltered, openOutput, outputPaths, planSeal, type SealRequest} from '../seal/index.js'
+import {launchIdentity} from '../platform/index.js'
 import {hashFolder, scriptsDirectory, stepTask, stepTitle, type Task} from '../steps/index.js'
 import type {Reporter} from '../ui/index.js'
 import type {WorkFolders} from './folders.js'
@@ -70,6 +71,10 @@ export async function buildImage(
       steps: steps.map(({id, title: text}) => ({id, title: text})),
     })
     const taskContext = {...context, logDir: folders.logs, places: [folders.root, outputDir]}
+    if (seal.config.profile === 'production' && seal.config.launch.ovmf === null) {
+      const text = 'a production image without expected measurement: nobody can tell what was launched; set launch.ovmf'
+      context.reporter.report({type: 'warning', text})
+    }
     try {
       await buildTree(build.tree, folders, taskContext)
       await runTasks(sealing, taskContext)
@@ -108,9 +113,10 @@ export async function showPlan(build: ImageBuild): Promise<string[]> {
 /** Everything that the bytes of the image depend on, the keys aside. */
 async function keyOf({tree, seal}: ImageBuild): Promise<string> {
   const {rootKey: _, ...identity} = seal
-  const disk = await hashFolder(join(scriptsDirectory(), 'disk'))
+  const scripts = await Promise.all(['disk', 'boot', 'host'].map((name) => hashFolder(join(scriptsDirectory(), name))))
+  const launch = await launchIdentity(seal.config.launch)
   return createHash('sha256')
-    .update(JSON.stringify([tree.keys.at(-1), disk, identity]))
+    .update(JSON.stringify([tree.keys.at(-1), scripts, launch, identity]))
     .digest('hex')
 }
 
