@@ -29,6 +29,7 @@ export const tools: readonly Tool[] = [
   {program: 'sfdisk', package: 'fdisk', for: disks},
   {program: 'mcopy', package: 'mtools', for: disks},
   {program: 'objcopy', package: 'binutils', for: disks},
+  {program: 'objdump', package: 'binutils', for: build},
   {program: 'mkfs.vfat', package: 'dosfstools', for: build},
   {program: 'mkfs.ext4', package: 'e2fsprogs', for: build},
   {program: 'debugfs', package: 'e2fsprogs', for: build},
