@@ -35,6 +35,6 @@ packages_source "${source[@]}"
 packages_keyring "$keyring"
 
 log "installing ${#package[@]} packages and what they depend on"
-apt_tree update
+packages_update
 apt_tree install --no-remove -- "${package[@]}"
 packages_end

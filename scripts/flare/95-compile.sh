@@ -16,7 +16,9 @@
 step "$@"
 
 tree_mounts "$tree"
-# Some packages bring files for other versions of Python, which do not compile; they are not used either.
-in_tree "$tree" python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash "${folder[@]}" >/dev/null 2>&1 || true
+# Some packages bring files for other versions of Python, which do not compile; they are not used either. Nor are tests
+# and what installs packages: Python compiles those in memory, should somebody call them.
+in_tree "$tree" python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash \
+	-x '/(tests?|pip|setuptools|pkg_resources)/' "${folder[@]}" >/dev/null 2>&1 || true
 find "${folder[@]/#/$tree}" -name '*.pyc' -exec touch --date "@$source_date_epoch" {} +
 find "${folder[@]/#/$tree}" -newermt "@$source_date_epoch" -exec touch --no-dereference --date "@$source_date_epoch" {} +

@@ -4,14 +4,15 @@
 # apt_sources SUITE COMPONENTS: one-line sources for SUITE (a codename) from the mirrors that the host's own apt is
 # configured for: those of the host's release, with its codename replaced, so that updates and security come along.
 # COMPONENTS ("main contrib") overrides what the host has; empty keeps it.
-# Without release info, apt also lists what it has not downloaded yet.
+# Without release info, apt also lists what it has not downloaded yet. It need not read what it has: that takes a second.
 apt_sources() {
 	local suite=$1 components=$2 own
 	own=$(. /etc/os-release && printf %s "${VERSION_CODENAME-}")
 	[[ -n $own ]] || die E_NETWORK "this host has no release codename in /etc/os-release, so its mirrors are unknown" \
 		"name the mirrors: source.mirrors"
 	# shellcheck disable=SC2016 # apt expands these, not the shell
-	apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+	apt-get -o Dir::State::status=/dev/null -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+		-o Dir::State::lists=/nonexistent indextargets --no-release-info --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
 		awk -v own="$own" -v suite="$suite" -v wanted="$components" '
 			$2 != own && index($2, own "-") != 1 { next }
 			{

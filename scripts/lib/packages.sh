@@ -5,8 +5,10 @@
 # Everything that apt needs for a step lies in the tree's /run, which is a tmpfs of this namespace.
 packages_run=/run/cc-packages
 
-# packages_begin: mounts, network, and no sources yet. Services must not start, and the initrd is made once, at the end
-# of the stage.
+# The initrd is made once, at the end of the stage. What Python compiles for itself is removed there.
+packages_set_aside=(/usr/sbin/update-initramfs /usr/bin/py3compile)
+
+# packages_begin: mounts, network, and no sources yet. Services must not start.
 packages_begin() {
 	local run=$tree$packages_run item
 	tree_mounts "$tree"
@@ -27,14 +29,35 @@ packages_begin() {
 	fi
 	printf '#!/bin/sh\nexit 101\n' >"$tree/usr/sbin/policy-rc.d"
 	chmod 755 "$tree/usr/sbin/policy-rc.d"
-	in_tree "$tree" dpkg-divert --quiet --local --rename --add /usr/sbin/update-initramfs
-	ln -sf /bin/true "$tree/usr/sbin/update-initramfs"
+	for item in "${packages_set_aside[@]}"; do
+		in_tree "$tree" dpkg-divert --quiet --local --rename --add "$item"
+		ln -sf /bin/true "$tree$item"
+	done
 }
 
 # packages_end: the tree as a machine would have it.
 packages_end() {
-	rm -f "$tree/usr/sbin/policy-rc.d" "$tree/usr/sbin/update-initramfs"
-	in_tree "$tree" dpkg-divert --quiet --local --rename --remove /usr/sbin/update-initramfs
+	local item
+	rm -f "$tree/usr/sbin/policy-rc.d"
+	for item in "${packages_set_aside[@]}"; do
+		rm -f "$tree$item"
+		in_tree "$tree" dpkg-divert --quiet --local --rename --remove "$item"
+	done
+}
+
+# packages_update: apt-get update. What it downloads is kept beside the archives for the next build from the same
+# sources: apt asks then only whether it is the newest, and checks the signatures again.
+packages_update() {
+	local run=$tree$packages_run kept
+	kept=$archives/lists/$(find "$run/sources.list" "$run/sources.d" -type f -exec cat {} + | sha256sum | cut -c 1-16)
+	# srcpkgcache is what apt makes of the lists; it finds out by itself whether it still fits.
+	[[ ! -d $kept ]] || cp -a -- "$kept/." "$run/"
+	apt_tree update
+	rm -rf -- "$kept.$$"
+	mkdir -p -- "$kept.$$"
+	cp -a -- "$run/lists" "$run/srcpkgcache" "$kept.$$/"
+	rm -rf -- "$kept"
+	mv -T -- "$kept.$$" "$kept" 2>/dev/null || rm -rf -- "$kept.$$"
 }
 
 # packages_pool FOLDER SUITE: the pool of an extracted ISO as a source.
@@ -84,7 +107,7 @@ packages_apt() {
 		-o "Dir::Etc::SourceList=$packages_run/sources.list" -o "Dir::Etc::SourceParts=$packages_run/sources.d" \
 		-o "Dir::Etc::TrustedParts=$packages_run/trusted" -o "Dir::Etc::PreferencesParts=$packages_run/preferences.d" \
 		-o "Dir::State::Lists=$packages_run/lists" -o "Dir::Cache::archives=$packages_run/archives" \
-		-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+		-o "Dir::Cache::pkgcache=$packages_run/pkgcache" -o "Dir::Cache::srcpkgcache=$packages_run/srcpkgcache" \
 		-o APT::Sandbox::User=root -o APT::Install-Recommends=false -o Acquire::Languages=none \
 		-o APT::Update::Error-Mode=any -o Dpkg::Use-Pty=0 \
 		-o DPkg::Options::=--force-unsafe-io -o DPkg::Options::=--force-confold \
