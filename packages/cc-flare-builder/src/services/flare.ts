@@ -125,7 +125,8 @@ async function flareSteps(
         lock,
         ...epoch,
       },
-      {inputs: files, checkpoint: true},
+      // No checkpoint: opening the base image again takes about as long as unpacking one.
+      {inputs: files},
     ),
     planStep('flare/30-service', {tree, venv, workspace, user: os.user.name, group: os.user.group}),
     planStep('base/90-clean', {tree, ...epoch}),
