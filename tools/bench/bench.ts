@@ -11,8 +11,8 @@ import {sha256File} from 'cc-core/manifest'
 
 import {asBuilder, install, makeLab, open, packages, prepareMkosi, removeLab, removeTree, standinIso} from './lab.js'
 import type {Measurement} from './measure.js'
-import {measureFlare, measureResize} from './stages.js'
-import {comparison, fastest, formatMiB, formatSeconds, phasesOf, type Entry} from './report.js'
+import {measureFlare, measureResize, measureSeal} from './stages.js'
+import {comparison, fastest, formatMiB, formatSeconds, phasesOf, within, type Entry} from './report.js'
 
 const {values} = parseArgs({
   options: {
@@ -24,6 +24,9 @@ const {values} = parseArgs({
 })
 const runs = Math.max(Number.parseInt(values.runs, 10) || 1, 1)
 const cache = resolve(values.cache)
+
+/** What was promised, in seconds on two cores: the FLARE stage beside pip, and one more site for each GiB of content. */
+const bounds = {flareRest: 20, site: 4}
 
 const print = (line = '') => process.stdout.write(`${line}\n`)
 const show = (name: string, measured: Measurement) => {
@@ -93,8 +96,16 @@ try {
   const flare = await measureFlare(lab, iso)
   show(`nvflare-cc-builder on a base of ${formatMiB(flare.content).trim()}`, flare.whole)
   print(`  pip ${formatSeconds(flare.pip).trim()}, everything else ${formatSeconds(flare.rest).trim()}`)
+  print(`  ${within(flare.rest, bounds.flareRest)}`)
   const large = await stat(join(lab, 'flare/nvflare_cc_image/nvflare_cc_image.qcow2'))
   print(`  a disk of 40 GiB takes ${formatMiB(large.blocks * 512).trim()}`)
+  const seal = await measureSeal(lab, join(lab, 'flare/nvflare_cc_image'))
+  const perGiB = (seconds: number) => (seconds / seal.bytes) * 1024 ** 3
+  print(`\nopen and seal a FLARE image of ${formatMiB(seal.bytes).trim()}; seconds for each GiB of content:`)
+  print(`  open ${formatSeconds(perGiB(seal.opened)).trim()}, seal ${formatSeconds(perGiB(seal.whole)).trim()}`)
+  print(`  what all sites share ${formatSeconds(perGiB(seal.prepare)).trim()}`)
+  print(`  one more site ${formatSeconds(perGiB(seal.alone)).trim()}: ${within(perGiB(seal.alone), bounds.site)}`)
+  print(`  each of ${seal.others} at once ${formatSeconds(perGiB(seal.together / seal.others)).trim()}`)
   print('\ngrow an image to 40 GiB:')
   const resize = process.getuid?.() === 0 ? await measureResize(cache, last) : 'virt-resize needs root for its chroot'
   print(resize.trimEnd())
@@ -113,6 +124,7 @@ try {
         reference: {name: beside, seconds: reference.seconds},
       })),
       flare: {...numbers(flare.whole), pip: flare.pip, rest: flare.rest, content: flare.content},
+      seal,
       resize,
     }
     await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`)

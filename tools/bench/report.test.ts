@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 
-import {comparison, fastest, phasesOf} from './report.js'
+import {comparison, fastest, phasesOf, within} from './report.js'
 
 const took = (seconds: number) => ({seconds, peakBytes: 0, stdout: '', stderr: ''})
 
@@ -23,6 +23,8 @@ describe('the report of the benchmark', () => {
   it('compares the fastest runs', () => {
     expect(fastest([took(3), took(2), took(4)]).seconds).toBe(2)
     expect(() => fastest([])).toThrow('nothing was measured')
+    expect(within(20, 20)).toBe('within the bound of 20 s')
+    expect(within(20.1, 20)).toBe('MISSES the bound of 20 s')
     expect(comparison({name: 'open', ours: took(3), reference: took(2)})).toBe('1.50 times cp of the qcow2 (2.0 s)')
   })
 })

@@ -5,7 +5,7 @@ import {join, resolve} from 'node:path'
 import {run} from 'cc-core/exec'
 import {readImageDirectory} from 'cc-core/manifest'
 
-import {asBuilder, install, repository} from './lab.js'
+import {asBuilder, install, removeTree, repository} from './lab.js'
 import type {Measurement} from './measure.js'
 import {phasesOf} from './report.js'
 
@@ -35,6 +35,30 @@ export async function measureFlare(lab: string, iso: string): Promise<FlareMeasu
   const whole = await flare('work')
   const pip = phasesOf(whole.stderr).find(({title}) => title.startsWith('Install NVIDIA FLARE'))?.seconds ?? 0
   return {whole, pip, rest: whole.seconds - pip, content}
+}
+
+/** Seconds to open an image of some content and to seal it again, for one site and for more. */
+export interface SealMeasurement {
+  /** Of content, as it lies on the disk. */
+  bytes: number
+  opened: number
+  /** A tree to an image; the same in two parts, what all sites share and what each has of its own. */
+  whole: number
+  prepare: number
+  alone: number
+  /** `others` sites at the same time. */
+  together: number
+  others: number
+}
+
+/** How long sealing takes once a tree is there, and for each further site from what was prepared of it. */
+export async function measureSeal(lab: string, image: string): Promise<SealMeasurement> {
+  const tsx = join(repository, 'node_modules/tsx/dist/cli.mjs')
+  const work = join(lab, 'opened')
+  await removeTree(work)
+  const script = join(import.meta.dirname, 'seal.ts')
+  const {stdout} = await asBuilder([process.execPath, tsx, script, image, work, '3'])
+  return JSON.parse(stdout) as SealMeasurement
 }
 
 async function fill(path: string, bytes: number): Promise<void> {

@@ -7,7 +7,9 @@ import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 
 import {parseConfig} from '../config/index.js'
 import {readImageDirectory, sha256File, type ImageDirectory} from '../manifest/index.js'
+import {growImage} from '../resize/index.js'
 import {runTasks} from '../stage/index.js'
+import {callStep, planStep} from '../steps/index.js'
 import {SilentReporter} from '../ui/index.js'
 import {isPrepared, openOutput, outputPaths, planPrepare, planSeal, type SealRequest} from './index.js'
 
@@ -100,4 +102,26 @@ describe('a seal that was prepared', () => {
     const encrypt = tasks.find(({id}) => id === 'disk/encrypt-partition:cc-root')
     expect(encrypt?.shown).toContain(`--from ${path('prepared/cc-root.plain')}`)
   })
+})
+
+describe('an image that is sealed with a size', () => {
+  it('is the one that is sealed without, and grown to it', async () => {
+    const sizeBytes = 96 * 1024 ** 2
+    const config = parseConfig({layout: {size: sizeBytes, partitions: {'cc-app': null, 'cc-out': null}}})
+    const sized = await seal('sized', {config})
+    const small = await seal('small')
+    expect(small.manifest.disk.bytes).toBeLessThan(sizeBytes)
+    const {image} = await growImage({image: small.path, sizeBytes}, context())
+    const layout = ({manifest}: ImageDirectory) =>
+      [manifest.disk.bytes, ...manifest.partitions.map(({name, start, size}) => [name, start, size])].flat()
+    expect(layout(image)).toEqual(layout(sized))
+    const table = async ({file}: ImageDirectory) => {
+      const step = await planStep('disk/grow-read-table', {disk: file('image.qcow2'), size: sizeBytes})
+      return (JSON.parse(await callStep(step)) as {partitiontable: Record<string, unknown>}).partitiontable
+    }
+    const [mine, theirs] = [await table(image), await table(sized)].map((one) =>
+      JSON.stringify({...one, device: ''}).replaceAll(/"node":"[^"]*"/g, ''),
+    )
+    expect(mine).toBe(theirs)
+  }, 120_000)
 })
