@@ -13,11 +13,11 @@ class Xts:
     """What dm-crypt does with aes-xts-plain64 and sectors of 4096 bytes: each is a unit of its own, tweaked by its
     position in units of 512 bytes. OpenSSL does the work; cryptsetup has made the key."""
 
-    def __init__(self, key):
+    def __init__(self, key, direction='Decrypt'):
         crypto = ctypes.CDLL('libcrypto.so.3')
         pointer, number = ctypes.c_void_p, ctypes.c_int
         crypto.EVP_aes_256_xts.restype = crypto.EVP_CIPHER_CTX_new.restype = pointer
-        self._init, self._update = crypto.EVP_DecryptInit_ex, crypto.EVP_DecryptUpdate
+        self._init, self._update = crypto[f'EVP_{direction}Init_ex'], crypto[f'EVP_{direction}Update']
         self._init.argtypes = [pointer, pointer, pointer, ctypes.c_char_p, ctypes.c_char_p]
         self._update.argtypes = [pointer, pointer, pointer, pointer, number]
         self._context = crypto.EVP_CIPHER_CTX_new()
@@ -25,14 +25,14 @@ class Xts:
             raise OSError('OpenSSL has no AES-256-XTS')
         self._length = ctypes.c_int()
 
-    def decrypt(self, source, target, first, count):
-        """Decrypt sectors from one address to another."""
+    def convert(self, source, target, first, count):
+        """Decrypt or encrypt sectors from one address to another."""
         init, update, context, length = self._init, self._update, self._context, ctypes.byref(self._length)
         for sector in range(first * 8, (first + count) * 8, 8):
             # A context keeps the key when it is given another tweak only.
             if not (init(context, None, None, None, struct.pack('<QQ', sector, 0))
                     and update(context, target, length, source, SECTOR)):
-                raise OSError('OpenSSL cannot decrypt')
+                raise OSError('OpenSSL fails')
             source += SECTOR
             target += SECTOR
 
@@ -86,7 +86,15 @@ class Window:
                 source = ctypes.addressof(zeros)
             else:
                 source = self._address + place
-            self._xts.decrypt(source, target + start - offset, start // SECTOR, size // SECTOR)
+            self._xts.convert(source, target + start - offset, start // SECTOR, size // SECTOR)
+        return data
+
+    def encrypted(self, offset, length, xts):
+        """A range of whole sectors as it is when it is encrypted; it lies in one piece of the file."""
+        (place, _, _), = self._parts(offset, length)
+        data = bytearray(length)
+        xts.convert(self._address + place, ctypes.addressof(ctypes.c_char.from_buffer(data)), offset // SECTOR,
+                    length // SECTOR)
         return data
 
     def sha256(self):
