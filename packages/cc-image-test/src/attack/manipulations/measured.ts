@@ -25,7 +25,6 @@ export const measured = (entries: readonly MeasuredTampering[]): Manipulation[] 
     async run(bench) {
       const reason = impossible?.(bench) ?? null
       if (reason !== null) return skipped(reason)
-      await bench.baseline()
       const machine = await bench.machine(about.id)
       await prepare(machine, bench)
       const different = await measuredParts(machine, bench)
