@@ -18,10 +18,8 @@ while read -r key _ value; do
 		continue
 	fi
 	printf '%s\n' "$value" 2>/dev/null >"$file" || :
-	found=
-	# More than one field is separated by tabs.
-	IFS= read -r found <"$file" || :
-	found=$(printf '%s' "$found" | tr '\t' ' ')
+	# Not `read`: it asks for one byte after the other, and gets the first alone. Fields are separated by tabs.
+	found=$(tr '\t' ' ' <"$file")
 	[ "$found" = "$value" ] || fail "sysctl: '$key' is '$found', not '$value'"
 	count=$((count + 1))
 done <"$R/etc/cc/hardening/sysctl.conf"
