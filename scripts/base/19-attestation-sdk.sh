@@ -4,7 +4,7 @@
 # Parameters:
 #   --tree DIR                   the tree to change
 #   --venv NAME                  where the environment is, an absolute path in the guest
-#   --requirement TEXT...        a line of a requirements file, for example nv-attestation-sdk==2.7.3
+#   --requirement TEXT...        a line of a requirements file; all that is needed, nothing is added
 #   [--index-url TEXT]           the package index; pip's own, or the one that this host is configured for, when absent
 #   --cache PATH                 where pip keeps what it downloaded between builds
 #   --lock NAME                  what was installed, as pip reports it: an absolute path in the guest
@@ -24,6 +24,8 @@ step "$@"
 # shellcheck disable=SC2034 # for messages of lib/pip.sh
 pip_section=attestation.sdk
 pip_open "$tree" "$cache"
+# The requirements are complete: what the SDK asks for beyond them are test tools and versions that no longer install.
+pip_options+=(--no-deps)
 [[ -z $index_url ]] || pip_options+=(--index-url "$index_url")
 # A file, since hashes are not taken from the command line.
 printf '%s\n' "${requirement[@]}" >"$pip_run/requirements.txt"

@@ -27,6 +27,18 @@ const snpguest = z
     'expected sha256 with file or url',
   )
 
+/**
+ * The SDK and what it imports, and no more: it asks for test tools as well, and signxml for an lxml that Python 3.13 has
+ * no wheel of.
+ */
+const sdkRequirements = [
+  ...['nv-attestation-sdk==2.7.3', 'nv-local-gpu-verifier==2.7.3', 'PyJWT==2.7.0', 'asn1==2.7.0'],
+  ...['certifi==2026.10.19.post1', 'cffi==2.1.1', 'charset-normalizer==3.5.2', 'cryptography==43.0.1', 'ecdsa==0.18.0'],
+  ...['elementpath==4.8.0', 'enum-compat==0.0.3', 'idna==3.20', 'lxml==5.3.0', 'nvidia-ml-py==12.550.52'],
+  ...['pycparser==3.12', 'pyOpenSSL==24.2.1', 'requests==2.32.5', 'signxml==3.2.0', 'six==1.17.0', 'urllib3==2.6.3'],
+  ...['xmlschema==2.2.3'],
+]
+
 const sdk = z.strictObject({
   kind: z
     .enum(['python', 'nvattest', 'none'])
@@ -35,8 +47,8 @@ const sdk = z.strictObject({
   requirements: z
     .array(z.string().min(1))
     .min(1)
-    .default(['nv-attestation-sdk==2.7.3', 'nv-local-gpu-verifier==2.7.3'])
-    .describe('What pip installs, as in a requirements file.'),
+    .default(sdkRequirements)
+    .describe('What pip installs, as in a requirements file; all of it, since nothing that these ask for is added.'),
   indexUrl: z.url().nullable().default(null).describe('Package index; null = that of pip, or of the host.'),
   venv: guestPath.default('/opt/cc/venv').describe('Virtual environment in the guest.'),
   packages: z.array(packageText).min(1).default(['nvattest']).describe('Packages for `nvattest`.'),
