@@ -91,6 +91,10 @@ for unit in systemd-networkd systemd-resolved; do
 done
 ln -sfn /usr/lib/systemd/system/multi-user.target "$units/default.target"
 
+# Credentials of the host would become keys and passwords by it.
+mkdir -p "$tree/etc/tmpfiles.d"
+ln -sfn /dev/null "$tree/etc/tmpfiles.d/provision.conf"
+
 # No automatic mounts, and no disk of the host is looked at for what it might be.
 mkdir -p "$tree/etc/udev/rules.d"
 rm -f "$tree"/usr/lib/udev/rules.d/*udisks*
