@@ -56,7 +56,8 @@ StartLimitIntervalSec=0
 Type=exec
 User=$user
 Group=$group
-WorkingDirectory=$workspace
+# "-": it is not there yet when workspace.sh is called to make it.
+WorkingDirectory=-$workspace
 Environment=PATH=$venv/bin:/usr/bin:/bin HOME=$workspace NVFL_WORKSPACE=$workspace PYTHONDONTWRITEBYTECODE=1
 ExecStartPre=+/opt/flare/scripts/workspace.sh $user $group
 ExecStart=/opt/flare/scripts/start_flare.sh $workspace
