@@ -82,7 +82,7 @@ function row({id, title, status, detail, fix, ms, action, outcome}: Check, acts:
   return (
     `<tr id="${escape(id)}"><td><span class="status ${status}">${escape(outcome ?? status)}</span></td>` +
     `<th scope="row">${escape(title)}<code>${escape(id)}</code></th>` +
-    `${acts ? `<td class="action">${escape(action ?? '')}</td>` : ''}` +
+    (acts ? `<td class="action">${escape(action ?? '')}</td>` : '') +
     `<td class="detail">${escape(detail)}${remedy}</td><td class="time">${formatMs(ms)}</td></tr>`
   )
 }

@@ -220,7 +220,7 @@ describe('reportHtml', () => {
 
   it('has a table for each group, with what was done and how it went where that is known', () => {
     const grouped: Check[] = [
-      {...(checks[0] as Check), group: 'Files'},
+      {...(checks[0]!), group: 'Files'},
       {
         id: 'x',
         title: 'X',
@@ -231,7 +231,7 @@ describe('reportHtml', () => {
         action: 'writes',
         outcome: 'detected',
       },
-      {...(checks[2] as Check), group: 'Files'},
+      {...(checks[2]!), group: 'Files'},
     ]
     const page = reportHtml({...report, checks: grouped})
     expect([...page.matchAll(/<h2 id="checks[^"]*">([^ ]+ ?[^ ]*) <span/g)].map(([, title]) => title)).toEqual([
