@@ -47,6 +47,7 @@ export const tools: readonly Tool[] = [
   {program: 'patch', package: 'patch', for: ['patch']},
   {program: 'dpkg-deb', package: 'dpkg', for: ['patch']},
   {program: 'curl', package: 'curl', for: ['download']},
+  {program: 'sha256sum', package: 'coreutils', for: ['download']},
   {program: 'gpg', package: 'gpg', for: ['download']},
   {program: 'readelf', package: 'binutils', for: ['download']},
   {program: 'qemu-system-x86_64', package: 'qemu-system-x86', for: ['boot']},
