@@ -93,7 +93,7 @@ amd() {
 @test "a target that is not there is named with what is there" {
 	printf 'Target: /usr/src/other-1.0\n@@ -1 +1 @@\n' | write 10.patch
 	amd 10.patch
-	failed_with E_CONFIG "the tree has no /usr/src/other-1.0; there is: hello-1.0"
+	failed_with E_CONFIG "amd.patches: 10.patch: there is no /usr/src/other-1.0; there is: hello-1.0"
 }
 
 @test "a target outside of /usr/src is refused" {

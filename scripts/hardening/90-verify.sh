@@ -34,8 +34,8 @@ for program in agetty getty login sulogin su sudo sshd ssh dropbear apt apt-get 
 		find "$tree"/{bin,sbin,usr/bin,usr/sbin,usr/local/bin,usr/local/sbin} -maxdepth 1 -name "$program" 2>/dev/null
 	)
 done
-for path in /etc/ssh /etc/sudoers /etc/cloud /root/.ssh /etc/pam.d/sshd /usr/lib/snapd; do
-	[[ ! -e $tree$path ]] || findings+=("there is $path")
+for path in etc/ssh etc/sudoers etc/cloud root/.ssh etc/pam.d/sshd usr/lib/snapd; do
+	[[ ! -e $tree/$path ]] || findings+=("there is /$path")
 done
 writable=$(find "$tree"/{etc,usr,opt,lib,bin,sbin} -xdev -type f -perm /022 ! -perm -1000 2>/dev/null | head -n 3)
 [[ -z $writable ]] || findings+=("files that others may write: ${writable//$'\n'/ }")

@@ -45,7 +45,7 @@ Without --development the image is for production: its keys come by attestation.
       helpValue: 'DIR|QCOW2',
     }),
     requirements: Flags.string({
-      summary: 'requirements.txt of the application, or its folder; the current directory by default.',
+      summary: 'The requirements.txt of the application, or its folder; the current directory by default.',
       helpValue: 'FILE|DIR',
     }),
     role: Flags.option({

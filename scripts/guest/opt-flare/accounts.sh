@@ -19,7 +19,7 @@ while IFS=: read -r name password _; do
 	esac
 done <"$R/etc/shadow"
 # systemd-tmpfiles may make the folder; what is in it would let somebody in.
-for file in "$R"/root/.ssh/* "$R"/home/*/.ssh/*; do
+for file in "$R/root"/.ssh/* "$R"/home/*/.ssh/*; do
 	[ ! -e "$file" ] || fail "accounts: there is ${file#"$R"}"
 done
 for program in agetty getty login sulogin su sudo sshd dropbear; do

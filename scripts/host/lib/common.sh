@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # variables for the scripts that source this file
 # What install_cc_image.sh and launch_cc_image.sh share. They run on a host without Node and without jq.
 
 set -Eeuo pipefail

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # variables for the scripts that source this file
 # The virtual machine of an image: what both scripts are told of it, and what is allowed.
 
 # Parameters of the machine, with their defaults; empty: that of the manifest.

@@ -66,8 +66,8 @@ describe('a build with NVIDIA and attestation', () => {
       ...['base/10-packages', 'base/14-nvidia', 'base/16-cuda', 'base/18-snpguest', 'base/19-attestation-sdk'],
       'base/20-locale',
     ])
-    expect(steps.slice(-5)).toEqual(
-      ['52-sev-guest', '55-gpu', '56-attestation', '60-initramfs', '90-clean'].map((name) => `base/${name}`),
+    expect(steps.slice(-6)).toEqual(
+      ['52-sev-guest', '55-gpu', '56-attestation', '55-keys', '60-initramfs', '90-clean'].map((name) => `base/${name}`),
     )
   })
 
