@@ -18,7 +18,9 @@ describe('nvflare-cc-builder', () => {
   it('makes an image that runs a job of NVIDIA FLARE with two clients', async () => {
     const {stdout} = await cc('cc-image-test', ['flare', '--image', image, '--json'])
     const {checks} = JSON.parse(stdout) as {checks: {id: string; status: string; detail: string}[]}
-    expect(checks.filter(({status}) => status !== 'passed')).toEqual([])
+    // Without a firmware in its configuration an image has no expected measurement to look at.
+    const expected = (id: string) => (id.startsWith('measurement') ? 'skipped' : 'passed')
+    expect(checks.filter(({id, status}) => status !== expected(id))).toEqual([])
     expect(checks.map(({id}) => id)).toContain('flare-job')
   }, 900_000)
 

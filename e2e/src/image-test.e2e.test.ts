@@ -18,7 +18,9 @@ async function test(kind: string, image: string, ...words: string[]): Promise<Te
   return {...(JSON.parse(stdout) as TestJson), exitCode}
 }
 
-const bad = ({checks}: TestJson) => checks.filter(({status}) => status !== 'passed')
+/** What did not pass. Without a firmware in its configuration an image has no expected measurement to look at. */
+const bad = ({checks}: TestJson) =>
+  checks.filter(({id, status}) => status !== (id.startsWith('measurement') ? 'skipped' : 'passed'))
 
 describe('cc-image-test base', () => {
   it('passes the image of debian-12, with a report for people', async () => {
