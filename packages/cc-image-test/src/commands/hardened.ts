@@ -9,8 +9,8 @@ export default class Hardened extends ImageCommand<typeof Hardened> {
     'Prove a hardened image as an attacker who owns the host: about a hundred manipulations, each tried for real.'
 
   static override description = `Needs no root and changes nothing: every machine writes to a layer over the disk.
-What is inside the machine is looked at in a copy of the image that has one unit more. Without KVM all of it takes
-a quarter of an hour on two cores, --quick a few minutes.`
+What is inside the machine is looked at in a copy of the image that has one unit more. Without KVM a boot takes half a
+minute and more, and all of it a long time; --quick tries one manipulation of each kind.`
 
   static override examples = [
     {
