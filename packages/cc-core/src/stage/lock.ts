@@ -1,4 +1,5 @@
-import {open, readFile, rename, unlink} from 'node:fs/promises'
+import {randomUUID} from 'node:crypto'
+import {link, readFile, rename, unlink, writeFile} from 'node:fs/promises'
 
 import {CcError} from '../errors/index.js'
 
@@ -21,14 +22,7 @@ async function startTime(pid: number): Promise<string | null> {
 export async function lock(file: string): Promise<() => Promise<void>> {
   const mine = `${process.pid} ${(await startTime(process.pid)) ?? ''}`
   for (let attempt = 0; attempt < 3; attempt += 1) {
-    try {
-      const handle = await open(file, 'wx', 0o644)
-      await handle.writeFile(mine)
-      await handle.close()
-      return () => unlink(file)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    }
+    if (await claim(file, mine)) return () => unlink(file)
     const owner = await readFile(file, 'utf8').catch(() => '')
     const [pid = '', started = ''] = owner.split(' ')
     if (pid !== '' && (await startTime(Number(pid))) === started) {
@@ -36,10 +30,27 @@ export async function lock(file: string): Promise<() => Promise<void>> {
         suggestions: ['wait for it to end, or choose another --work-dir'],
       })
     }
-    // Renamed first: of two that find it stale, one succeeds and the other looks again.
-    const stale = `${file}.${process.pid}`
+    // Renamed first: of two that find it stale, one succeeds and the other looks again. Where another run has taken it
+    // over meanwhile, it is that one's lock that was renamed, and it goes back.
+    const stale = `${file}.${randomUUID()}`
     await rename(file, stale).catch(() => undefined)
+    if ((await readFile(stale, 'utf8').catch(() => owner)) !== owner) await link(stale, file).catch(() => undefined)
     await unlink(stale).catch(() => undefined)
   }
   throw new CcError('E_LOCKED', `the lock ${file} cannot be taken`, {suggestions: ['try again']})
+}
+
+/** Make the lock file, with its owner in it from the first moment: an empty one would look like one left behind. */
+async function claim(file: string, owner: string): Promise<boolean> {
+  const own = `${file}.${randomUUID()}`
+  await writeFile(own, owner, {mode: 0o644})
+  try {
+    await link(own, file)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    return false
+  } finally {
+    await unlink(own)
+  }
 }

@@ -1,5 +1,5 @@
 import {execFileSync} from 'node:child_process'
-import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs'
+import {existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 
@@ -85,6 +85,20 @@ describe('a tree', () => {
 })
 
 describe('a lock', () => {
+  it('is taken by one of many who ask at once, also where somebody left one behind', async () => {
+    const file = join(root, 'lock')
+    for (const left of [null, '4194304 1', '']) {
+      if (left !== null) writeFileSync(file, left)
+      const results = await Promise.allSettled(Array.from({length: 20}, () => lock(file)))
+      const taken = results.filter((result) => result.status === 'fulfilled')
+      expect(taken).toHaveLength(1)
+      for (const result of results)
+        if (result.status === 'rejected') expect(result.reason).toMatchObject({code: 'E_LOCKED'})
+      await taken[0]?.value()
+      expect(readdirSync(root)).toEqual(['base'])
+    }
+  })
+
   it('is had by one', async () => {
     const file = join(root, 'lock')
     const unlock = await lock(file)
