@@ -14,7 +14,9 @@ step "$@"
 
 # One machine: its identity, its host keys, its random seed.
 rm -f "$tree"/etc/ssh/ssh_host_*_key* "$tree"/var/lib/systemd/random-seed "$tree"/var/lib/dbus/machine-id
-printf 'uninitialized\n' >"$tree/etc/machine-id"
+# Empty, neither missing nor "uninitialized": each machine gets an identity of its own at boot, and systemd takes no boot
+# for the first one, at which it would enable whatever its presets name (machine-id(5), "First Boot Semantics").
+: >"$tree/etc/machine-id"
 
 # One moment: logs, caches, backups of the account files, and files whose bytes depend on the order of things.
 # Without its folder the journal stays in memory.

@@ -18,8 +18,12 @@ need python3
 for word in "${requirement[@]}"; do
 	[[ $word != -* ]] || die E_CONFIG "not a requirement: '$word'" "correct launch.toolRequirements in cc.yaml"
 done
-rm -rf -- "$venv"
 mkdir -p -- "${venv%/*}"
+# Several measure at a time; the first one installs.
+exec 9>"$venv.lock"
+flock 9
+[[ ! -e $venv/complete ]] || exit 0
+rm -rf -- "$venv"
 message=$(python3 -m venv "$venv" 2>&1) || die E_HOST_TOOL "python3 cannot make a virtual environment: ${message:0:300}" \
 	"sudo apt-get install --yes python3-venv, or name a tool: launch.tool in cc.yaml"
 message=$("$venv/bin/python3" -m pip install --quiet --no-input --disable-pip-version-check \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Decrypt a file in place: the inverse of encrypt-partition.sh.
+# Decrypt a copy of a partition in place, with cryptsetup: the inverse of place-partition.sh.
 #
 # Parameters:
 #   --data FILE       what to decrypt: the whole encrypted part of a partition

@@ -30,20 +30,6 @@ make_filesystem() {
 	((status == 0)) || { echo "$output" && return 1; }
 }
 
-table() { # LENGTH_OF_DATA: one partition behind another
-	local mebibytes=$((($1 + 1048575) / 1048576))
-	local sectors=$((mebibytes * 2048))
-	as_user tee "$dir/table" >/dev/null <<-EOF
-		label: gpt
-		label-id: $uuid
-		first-lba: 2048
-		last-lba: $((4096 + sectors + 2048 - 34))
-
-		start=2048, size=2048, type=0fc63daf-8483-4772-8e79-3d69d8477de4, uuid=$uuid, name="cc-first"
-		start=4096, size=$sectors, type=0fc63daf-8483-4772-8e79-3d69d8477de4, uuid=${uuid/1/2}, name="cc-data"
-	EOF
-}
-
 @test "a file system that is only read has no journal, and a large one fits as well" {
 	local number
 	as_user bash -c 'for ((i = 0; i < 3000; i++)); do printf "%s\n" "$i" >"$1/tree/file-$i"; done' - "$dir"
@@ -66,16 +52,13 @@ table() { # LENGTH_OF_DATA: one partition behind another
 		make_filesystem
 		size=$(stat -c %s "$dir/fs")
 		step make-verity --data "$dir/fs" --salt "$(printf '%064d' "$seed")" --report "$dir/verity.json"
-		step encrypt-partition --data "$dir/fs" --header "$dir/header" --key-file "$dir/key" --uuid "$uuid"
-		((status == 0)) || { echo "$output" && return 1; }
-		table "$(stat -c %s "$dir/fs")"
-		step make-disk --output "$dir/a, b.qcow2" --table "$dir/table"
-		step place-partition --disk "$dir/a, b.qcow2" --table "$dir/table" --name cc-data --content "$dir/fs"
-		((status == 0)) || { echo "$output" && return 1; }
+		encrypted_disk "$dir/a, b.qcow2" "$dir/fs"
 
 		step read-partition --disk "$dir/a, b.qcow2" --output "$dir/back" --offset 2097152 --size "$(stat -c %s "$dir/fs")"
+		equal "$(sha256sum <"$dir/back" | cut -d ' ' -f 1)" "$sha256"
 		step decrypt-partition --data "$dir/back" --header "$dir/header" --key-file "$dir/key"
 		((status == 0)) || { echo "$output" && return 1; }
+		cmp "$dir/back" "$dir/fs"
 		run veritysetup verify --no-superblock --format 1 --hash sha256 --data-blocks $((size / 4096)) --hash-offset "$size" \
 			--salt "$(printf '%064d' "$seed")" "$dir/back" "$dir/back" "$(jq -r .rootHash "$dir/verity.json")"
 		((status == 0)) || { echo "$output" && return 1; }
@@ -84,7 +67,7 @@ table() { # LENGTH_OF_DATA: one partition behind another
 		diff -u "$BATS_TEST_TMPDIR/before" <(identity "$dir/opened")
 
 		step unpack-partition --disk "$dir/a, b.qcow2" --name cc-data --offset 2097152 --size "$(stat -c %s "$dir/fs")" \
-			--sha256 "$(sha256sum <"$dir/fs" | cut -d ' ' -f 1)" --header "$dir/header" --key-file "$dir/key" --tree "$dir/direct"
+			--sha256 "$sha256" --header "$dir/header" --key-file "$dir/key" --tree "$dir/direct"
 		((status == 0)) || { echo "$output" && return 1; }
 		diff -u "$BATS_TEST_TMPDIR/before" <(identity "$dir/direct")
 		in_namespace rm -rf "$dir"/{tree,opened,direct,fs,back,header,table} "$dir"/*.qcow2
@@ -144,7 +127,7 @@ table() { # LENGTH_OF_DATA: one partition behind another
 
 @test "a wrong key, a key for all to read, and a short key are refused" {
 	as_user truncate -s 1M "$dir/data"
-	step encrypt-partition --data "$dir/data" --header "$dir/header" --key-file "$dir/key" --uuid "$uuid"
+	step make-luks-header --content "$dir/data" --header "$dir/header" --key-file "$dir/key" --uuid "$uuid"
 	as_user bash -c 'umask 077; head -c 32 /dev/urandom >"$1/other"; echo short >"$1/short"; head -c 32 /dev/urandom >"$1/open"; chmod 644 "$1/open"' - "$dir"
 	step decrypt-partition --data "$dir/data" --header "$dir/header" --key-file "$dir/other"
 	failed_with E_KEY
@@ -154,9 +137,53 @@ table() { # LENGTH_OF_DATA: one partition behind another
 	failed_with E_KEY "fewer than 32 bytes"
 }
 
+@test "a disk without room for it, or with too little, takes no encrypted content, and nothing is written" {
+	as_user bash -c 'head -c 3145728 /dev/urandom >"$1/data"; head -c 1048576 "$1/data" >"$1/half"' - "$dir"
+	encrypted_disk "$dir/disk.qcow2" "$dir/half"
+	table 3145728
+	local reserve
+	for reserve in '' "cc-data=$dir/half" "cc-first=$dir/half"; do
+		step make-disk --output "$dir/other.qcow2" --table "$dir/table" ${reserve:+--reserve "$reserve"}
+		((status == 0)) || { echo "$output" && return 1; }
+		step place-partition --disk "$dir/other.qcow2" --table "$dir/table" --name cc-data --content "$dir/data" \
+			--header "$dir/header" --key-file "$dir/key"
+		failed_with E_STEP_ARGUMENT "no room set aside for cc-data"
+		qemu-img check -q "$dir/other.qcow2"
+		(($(stat -c %b "$dir/other.qcow2") * 512 < 1000000))
+		rm "$dir/other.qcow2"
+	done
+}
+
+@test "what is set aside is not shared: each partition has its own, and zeros of the others take no room" {
+	as_user bash -c 'head -c 1048576 /dev/urandom >"$1/first"; truncate -s 4M "$1/zeros"; head -c 2097152 /dev/urandom >"$1/data"' - "$dir"
+	table 4194304
+	step make-luks-header --content "$dir/data" --header "$dir/header" --key-file "$dir/key" --uuid "$uuid"
+	step make-disk --output "$dir/disk.qcow2" --table "$dir/table" --reserve "cc-data=$dir/data" --reserve "cc-first=$dir/first"
+	((status == 0)) || { echo "$output" && return 1; }
+	local name
+	for name in data first; do
+		step place-partition --disk "$dir/disk.qcow2" --table "$dir/table" --name "cc-$name" --content "$dir/$name" \
+			--header "$dir/header" --key-file "$dir/key"
+		((status == 0)) || { echo "$output" && return 1; }
+	done
+	qemu-img check -q "$dir/disk.qcow2"
+	for name in first data; do
+		step read-partition --disk "$dir/disk.qcow2" --output "$dir/back" --offset "$([[ $name == first ]] && echo 1048576 || echo 2097152)" \
+			--size "$(stat -c %s "$dir/$name")"
+		step decrypt-partition --data "$dir/back" --header "$dir/header" --key-file "$dir/key"
+		cmp "$dir/back" "$dir/$name"
+		rm "$dir/back"
+	done
+	step make-disk --output "$dir/empty.qcow2" --table "$dir/table"
+	step place-partition --disk "$dir/empty.qcow2" --table "$dir/table" --name cc-data --content "$dir/zeros"
+	((status == 0)) || { echo "$output" && return 1; }
+	equal "${output##*$'\n'}" "$(sha256sum <"$dir/zeros" | cut -d ' ' -f 1)"
+	(($(stat -c %s "$dir/empty.qcow2") < 1000000))
+}
+
 @test "no key appears among the words of any process" {
 	as_user truncate -s 64M "$dir/data"
-	as_user bash "$BATS_TEST_DIRNAME/encrypt-partition.sh" --data "$dir/data" --header "$dir/header" --key-file "$dir/key" --uuid "$uuid" &
+	encrypted_disk "$dir/disk.qcow2" "$dir/data" &
 	local words
 	while kill -0 $! 2>/dev/null; do
 		words=$(cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n')

@@ -20,7 +20,7 @@
 # shellcheck source=../lib/step.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
 step "$@"
-need mkfs.ext4 debugfs dumpe2fs
+need mkfs.ext4 debugfs dumpe2fs eatmydata
 
 partial="$output.partial"
 rm -f -- "$partial"
@@ -58,8 +58,9 @@ blocks=$((blocks + inodes / 16 + blocks / 100 + free))
 find "$content" -exec touch --no-dereference -a --date "@$source_date_epoch" {} +
 
 export E2FSPROGS_FAKE_TIME=$source_date_epoch
+# eatmydata: both programs would wait until all of it is on the disk of the host, where nobody needs it.
 log "ext4: $blocks blocks, $inodes inodes"
-if ! message=$(mkfs.ext4 -q -F -b 4096 -I 256 -m 0 -N "$inodes" -U "$uuid" -L "$label" "${features[@]}" \
+if ! message=$(eatmydata mkfs.ext4 -q -F -b 4096 -I 256 -m 0 -N "$inodes" -U "$uuid" -L "$label" "${features[@]}" \
 	-E "hash_seed=$seed,root_owner=0:0,nodiscard,lazy_itable_init=0,lazy_journal_init=0" \
 	-d "$content" "$partial" "$blocks" 2>&1); then
 	rm -f -- "$partial"
@@ -70,7 +71,7 @@ fi
 
 # mkfs takes the change times from the folder, and those are the times of this build.
 used=$(dumpe2fs "$partial" 2>/dev/null | awk '/^Inode count:/ { n = $3 } /^Free inodes:/ { f = $3 } END { print n - f }')
-seq -f "set_inode_field <%.0f> ctime @$source_date_epoch" 2 "$used" | debugfs -w -f - "$partial" >/dev/null 2>&1
+seq -f "set_inode_field <%.0f> ctime @$source_date_epoch" 2 "$used" | eatmydata debugfs -w -f - "$partial" >/dev/null 2>&1
 
 mv -- "$partial" "$output"
 stat -c %s -- "$output"

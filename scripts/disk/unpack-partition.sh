@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Unpack the ext4 file system in a partition of a qcow2 disk into a new tree: the inverse of make-filesystem.sh,
-# encrypt-partition.sh and place-partition.sh together.
+# make-luks-header.sh and place-partition.sh together.
 #
 # It is read where it lies, and decrypted on the way: no copy of the partition and no decrypted file system is made.
 #

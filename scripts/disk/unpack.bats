@@ -20,18 +20,12 @@ make_filesystem() {
 	((status == 0)) || { echo "$output" && return 1; }
 }
 
-# make_disk: $dir/fs, encrypted, at 1 MiB of $dir/disk.qcow2.
-make_disk() {
-	step encrypt-partition --from "$dir/fs" --data "$dir/data" --header "$dir/header" --key-file "$dir/key" --uuid "$uuid"
-	((status == 0)) || { echo "$output" && return 1; }
-	as_user bash -c 'truncate -s 1M "$1/raw"; cat "$1/data" >>"$1/raw"; truncate -s +1M "$1/raw"
-		qemu-img convert -f raw -O qcow2 "$1/raw" "$1/disk.qcow2"' - "$dir"
-	sha256=$(sha256sum <"$dir/data" | cut -d ' ' -f 1)
-}
+# make_disk: $dir/fs, encrypted, at 2 MiB of $dir/disk.qcow2.
+make_disk() { encrypted_disk "$dir/disk.qcow2" "$dir/fs"; }
 
 # unpack DISK [ARGUMENT]...: the step with what make_disk has made.
 unpack() {
-	step unpack-partition --disk "$1" --name cc-data --offset 1048576 --size "$(stat -c %s "$dir/fs")" \
+	step unpack-partition --disk "$1" --name cc-data --offset 2097152 --size "$(stat -c %s "$dir/fs")" \
 		--sha256 "$sha256" --header "$dir/header" --key-file "$dir/key" --tree "$dir/opened" "${@:2}"
 }
 
@@ -119,12 +113,12 @@ poke() { as_user bash -c 'printf "$3" | dd of="$1/fs" bs=1 seek="$2" conv=notrun
 	make_disk
 	as_user bash -c 'umask 077; head -c 32 /dev/urandom >"$1/other"' - "$dir"
 	unpack "$dir/disk.qcow2" --help >/dev/null
-	step unpack-partition --disk "$dir/disk.qcow2" --name cc-data --offset 1048576 --size "$(stat -c %s "$dir/fs")" \
+	step unpack-partition --disk "$dir/disk.qcow2" --name cc-data --offset 2097152 --size "$(stat -c %s "$dir/fs")" \
 		--sha256 "$sha256" --header "$dir/header" --key-file "$dir/other" --tree "$dir/opened"
 	failed_with E_KEY "does not open"
 	nothing_left
 	# One bit of a block that no file has: only the hash can tell.
-	as_user qemu-io -c "write -P 1 $((1048576 + $(stat -c %s "$dir/fs") - 4096)) 1" "$dir/disk.qcow2" >/dev/null
+	as_user qemu-io -c "write -P 1 $((2097152 + $(stat -c %s "$dir/fs") - 4096)) 1" "$dir/disk.qcow2" >/dev/null
 	unpack "$dir/disk.qcow2"
 	failed_with E_IMAGE "was altered after its manifest was written"
 	nothing_left

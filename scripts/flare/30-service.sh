@@ -25,7 +25,7 @@ cat >"$tree/usr/lib/systemd/system/nvflare.service" <<EOF
 [Unit]
 Description=NVIDIA FLARE
 Documentation=https://nvflare.readthedocs.io
-ConditionPathExists=$workspace/startup/start.sh
+ConditionPathExists=$workspace/startup/sub_start.sh
 Wants=network-online.target
 After=network-online.target local-fs.target cc-boot-check.service
 
@@ -34,7 +34,8 @@ User=$user
 Group=$group
 WorkingDirectory=$workspace
 Environment=PATH=$venv/bin:/usr/bin:/bin
-ExecStart=$workspace/startup/start.sh
+# In the foreground and once: start.sh of a start-up kit goes to the background, and systemd would end what it started.
+ExecStart=/bin/bash $workspace/startup/sub_start.sh --once
 Restart=on-failure
 RestartSec=10
 NoNewPrivileges=yes

@@ -32,8 +32,9 @@ status=\$?
 models=\$(find "\$work" -name 'server.npy' | wc -l)
 rounds=\$(grep -c 'Round [0-9]* finished' "\$work/log")
 [ "\$status" = 0 ] && [ "\$models" -gt 0 ] || tail -n 15 "\$work/log" >/dev/console
-printf '\nCC-TEST {"version":"%s","status":%s,"models":%s,"rounds":%s,"workspace":"%s","venv":"%s"}\n' "\$version" "\$status" \\
-	"\$models" "\$rounds" "\$(stat -c '%U:%G %a' $workspace)" "\$(stat -c '%U:%G %a' $venv)" >/dev/console
+printf '\nCC-TEST {"version":"%s","status":%s,"models":%s,"rounds":%s,"workspace":"%s","venv":"%s","service":"%s"}\n' \\
+	"\$version" "\$status" "\$models" "\$rounds" "\$(stat -c '%U:%G %a' $workspace)" "\$(stat -c '%U:%G %a' $venv)" \\
+	"\$(systemctl is-enabled nvflare.service)" >/dev/console
 EOF
 chmod 755 "$tree/opt/cc-self-test/run"
 cat >"$tree/usr/lib/systemd/system/cc-self-test.service" <<EOF

@@ -15,7 +15,7 @@
 #   [--deny-write-execute FLAG]  it may make no memory executable
 # Runs in: namespace
 # Network: no
-# Output: nvflare.service, enabled
+# Output: nvflare.service and nvflare-ready.service, enabled, and nvflare-workspace.service
 
 # shellcheck source=../lib/step.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
@@ -40,15 +40,44 @@ if compgen -G "$tree/usr/lib/modules/*/**/nvidia*.ko*" >/dev/null || [[ -e $tree
 	devices=$'DevicePolicy=closed\nDeviceAllow=char-nvidia rw\nDeviceAllow=char-nvidia-frontend rw\nDeviceAllow=char-nvidia-uvm rw\nDeviceAllow=char-nvidia-caps rw'
 fi
 
+# A unit of its own: the name space of the service has the workspace in it, so it is there before that is made.
+cat >"$units/nvflare-workspace.service" <<EOF
+[Unit]
+Description=Workspace of NVIDIA FLARE
+Requires=cc-hardening.service cc-data-mounts.service
+After=local-fs.target cc-hardening.service cc-data-mounts.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/opt/flare/scripts/workspace.sh $user $group
+EOF
+
+# So is what tells the console: to the service that is a device as any other.
+cat >"$units/nvflare-ready.service" <<'EOF'
+[Unit]
+Description=Tell the console that NVIDIA FLARE was started
+Requires=nvflare.service
+After=nvflare.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/opt/flare/scripts/ready.sh
+
+[Install]
+WantedBy=multi-user.target
+EOF
+
 # What of the kit does not belong to FLARE stays unseen.
 cat >"$units/nvflare.service" <<EOF
 [Unit]
 Description=NVIDIA FLARE
 Documentation=https://nvflare.readthedocs.io
 ConditionPathExists=$site/kit/startup
-Requires=cc-lock-modules.service cc-hardening-report.service cc-boot-check.service
+Requires=nvflare-workspace.service cc-lock-modules.service cc-hardening-report.service cc-boot-check.service
 ${after:+Requires=$after
-}After=local-fs.target network.target cc-lock-modules.service cc-hardening-report.service cc-boot-check.service$after
+}After=nvflare-workspace.service network.target cc-lock-modules.service cc-hardening-report.service cc-boot-check.service$after
 # It is started again and again: the other side may be away for days.
 StartLimitIntervalSec=0
 
@@ -56,12 +85,9 @@ StartLimitIntervalSec=0
 Type=exec
 User=$user
 Group=$group
-# "-": it is not there yet when workspace.sh is called to make it.
-WorkingDirectory=-$workspace
+WorkingDirectory=$workspace
 Environment=PATH=$venv/bin:/usr/bin:/bin HOME=$workspace NVFL_WORKSPACE=$workspace PYTHONDONTWRITEBYTECODE=1
-ExecStartPre=+/opt/flare/scripts/workspace.sh $user $group
 ExecStart=/opt/flare/scripts/start_flare.sh $workspace
-ExecStartPost=+/opt/flare/scripts/ready.sh
 StandardOutput=$output
 StandardError=inherit
 Restart=always
@@ -112,4 +138,6 @@ InaccessiblePaths=-/run/cc -$site/keys -/etc/cc -/boot
 WantedBy=multi-user.target
 EOF
 mkdir -p "$tree/etc/systemd/system/multi-user.target.wants"
-ln -sfn /usr/lib/systemd/system/nvflare.service "$tree/etc/systemd/system/multi-user.target.wants/nvflare.service"
+for unit in nvflare nvflare-ready; do
+	ln -sfn "/usr/lib/systemd/system/$unit.service" "$tree/etc/systemd/system/multi-user.target.wants/$unit.service"
+done

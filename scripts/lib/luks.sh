@@ -20,7 +20,7 @@ luks_offline() {
 	die E_STEP_FAILED "cryptsetup reencrypt: $message"
 }
 
-# luks_volume_key HEADER KEY_FILE OUTPUT: the key that the data is encrypted with. What is not as encrypt-partition.sh
+# luks_volume_key HEADER KEY_FILE OUTPUT: the key that the data is encrypted with. What is not as make-luks-header.sh
 # makes it is refused.
 luks_volume_key() {
 	local message metadata

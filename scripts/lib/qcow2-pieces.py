@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Where a part of a qcow2 lies in its file: qcow2-pieces.py OFFSET LENGTH <(a line of qemu-img info, a line of its map).
+"""Where a part of a qcow2 lies in its file: qcow2-pieces.py OFFSET LENGTH [room] <(a line of qemu-img info, of its map).
 
 Prints JSON, a list of [offset in the file or null for zeros, length]. Exits with 1 where not all of it lies there as it
-is: qemu-img names no offset for what is compressed, and offsets in other files where there are such.
+is: qemu-img names no offset for what is compressed, and offsets in other files where there are such. With "room", what
+was set aside for it and reads as zeros has an offset, too, and what has none is an error.
 """
 import json
 import sys
 
-start, left = int(sys.argv[1]), int(sys.argv[2])
+start, left, room = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:] == ['room']
 info, entries = (json.loads(line) for line in sys.stdin)
 extra = info.get('format-specific', {}).get('data', {})
 if 'backing-filename' in info or 'data-file' in extra or info.get('encrypted') or extra.get('encrypt'):
@@ -17,8 +18,8 @@ for entry in sorted(entries, key=lambda item: item['start']):
     if entry['start'] != start or entry.get('depth', 0) or left <= 0:
         sys.exit(1)
     length = min(entry['length'], left)
-    offset = None if entry.get('zero') or not entry.get('data') else entry.get('offset')
-    if offset is None and entry.get('data') and not entry.get('zero'):
+    offset = entry.get('offset') if entry.get('data') and (room or not entry.get('zero')) else None
+    if offset is None and (room or entry.get('data') and not entry.get('zero')):
         sys.exit(1)
     if pieces and offset is not None and pieces[-1][0] is not None and sum(pieces[-1]) == offset:
         pieces[-1][1] += length

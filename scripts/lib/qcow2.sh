@@ -8,8 +8,8 @@ qcow2_window() {
 		"$2" "$3" "${1//,/,,}"
 }
 
-# qcow2_pieces DISK OFFSET LENGTH: where a part of the disk lies in the file, as JSON: [offset or null for zeros, length].
-# Fails where not all of it lies there as it is: compressed, encrypted, or in another file.
+# qcow2_pieces DISK OFFSET LENGTH [WORD]: where a part of the disk lies in the file, as JSON: [offset or null for zeros,
+# length]. Fails where not all of it lies there as it is: compressed, encrypted, or in another file.
 qcow2_pieces() {
 	local info map
 	info=$(qemu-img info -f qcow2 --output json "$1" 2>&1) ||
@@ -17,8 +17,11 @@ qcow2_pieces() {
 	map=$(qemu-img map -f qcow2 --output json --start-offset "$2" --max-length "$3" "$1" 2>&1) ||
 		die E_IMAGE "$1 cannot be read: ${map##*: }" "it may be damaged, or be in use by a virtual machine"
 	printf '%s\n%s\n' "$(tr -d '\n' <<<"$info")" "$(tr -d '\n' <<<"$map")" |
-		python3 "$scripts_dir/lib/qcow2-pieces.py" "$2" "$3"
+		python3 "$scripts_dir/lib/qcow2-pieces.py" "$2" "$3" "${@:4}"
 }
+
+# qcow2_room DISK OFFSET LENGTH: the same of what was set aside and not yet written. Fails where not all of it was.
+qcow2_room() { qcow2_pieces "$@" room; }
 
 # qcow2_read DISK OFFSET LENGTH OUTPUT: copy a part of the disk into a file of its own.
 qcow2_read() {

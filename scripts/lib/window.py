@@ -4,7 +4,6 @@ import ctypes.util
 import hashlib
 import mmap
 import os
-import struct
 
 SECTOR = 4096
 
@@ -14,7 +13,8 @@ class Xts:
     position in units of 512 bytes. OpenSSL does the work; cryptsetup has made the key."""
 
     def __init__(self, key, direction='Decrypt'):
-        crypto = ctypes.CDLL('libcrypto.so.3')
+        # One thread a process: nothing is gained by a lock that is given up for each sector.
+        crypto = ctypes.PyDLL('libcrypto.so.3')
         pointer, number = ctypes.c_void_p, ctypes.c_int
         crypto.EVP_aes_256_xts.restype = crypto.EVP_CIPHER_CTX_new.restype = pointer
         self._init, self._update = crypto[f'EVP_{direction}Init_ex'], crypto[f'EVP_{direction}Update']
@@ -28,10 +28,13 @@ class Xts:
     def convert(self, source, target, first, count):
         """Decrypt or encrypt sectors from one address to another."""
         init, update, context, length = self._init, self._update, self._context, ctypes.byref(self._length)
+        # Little endian, 128 bits, of which a disk never needs the upper half.
+        tweak = (ctypes.c_uint64 * 2)()
+        place = ctypes.cast(tweak, ctypes.c_char_p)
         for sector in range(first * 8, (first + count) * 8, 8):
+            tweak[0] = sector
             # A context keeps the key when it is given another tweak only.
-            if not (init(context, None, None, None, struct.pack('<QQ', sector, 0))
-                    and update(context, target, length, source, SECTOR)):
+            if not (init(context, None, None, None, place) and update(context, target, length, source, SECTOR)):
                 raise OSError('OpenSSL fails')
             source += SECTOR
             target += SECTOR
@@ -89,13 +92,10 @@ class Window:
             self._xts.convert(source, target + start - offset, start // SECTOR, size // SECTOR)
         return data
 
-    def encrypted(self, offset, length, xts):
-        """A range of whole sectors as it is when it is encrypted; it lies in one piece of the file."""
+    def encrypt(self, offset, length, xts, target):
+        """Encrypt a range of whole sectors, which lies in one piece of the file, to an address."""
         (place, _, _), = self._parts(offset, length)
-        data = bytearray(length)
-        xts.convert(self._address + place, ctypes.addressof(ctypes.c_char.from_buffer(data)), offset // SECTOR,
-                    length // SECTOR)
-        return data
+        xts.convert(self._address + place, target, offset // SECTOR, length // SECTOR)
 
     def sha256(self):
         """Of the bytes as they lie in the file."""

@@ -43,3 +43,31 @@ equal() { diff -u <(printf '%s\n' "$2") <(printf '%s\n' "$1"); }
 
 # Files of other ids can only be removed from where they are ours.
 remove_trees() { in_namespace find "$dir" -mindepth 1 -delete; }
+
+# table LENGTH: $dir/table, with a partition cc-data of at least LENGTH bytes at 2 MiB, behind another one.
+table() {
+	local mebibytes=$((($1 + 1048575) / 1048576))
+	local sectors=$((mebibytes * 2048)) guid=11111111-2222-4333-8444-555555555555
+	as_user tee "$dir/table" >/dev/null <<-EOF
+		label: gpt
+		label-id: $guid
+		first-lba: 2048
+		last-lba: $((4096 + sectors + 2048 - 34))
+
+		start=2048, size=2048, type=0fc63daf-8483-4772-8e79-3d69d8477de4, uuid=$guid, name="cc-first"
+		start=4096, size=$sectors, type=0fc63daf-8483-4772-8e79-3d69d8477de4, uuid=${guid/1/2}, name="cc-data"
+	EOF
+}
+
+# encrypted_disk DISK CONTENT: a qcow2 with CONTENT, encrypted with $dir/key, as cc-data; makes $dir/header. $sha256 is
+# that of what lies on it.
+encrypted_disk() {
+	table "$(stat -c %s "$2")"
+	step make-luks-header --content "$2" --header "$dir/header" --key-file "$dir/key" --uuid 11111111-2222-4333-8444-555555555555
+	((status == 0)) || { echo "$output" && return 1; }
+	step make-disk --output "$1" --table "$dir/table" --reserve "cc-data=$2"
+	((status == 0)) || { echo "$output" && return 1; }
+	step place-partition --disk "$1" --table "$dir/table" --name cc-data --content "$2" --header "$dir/header" --key-file "$dir/key"
+	((status == 0)) || { echo "$output" && return 1; }
+	sha256=${output##*$'\n'}
+}

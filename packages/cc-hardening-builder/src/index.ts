@@ -41,7 +41,7 @@ Without --development the image is for production: its keys come by attestation.
 
   static override flags = {
     image: Flags.string({
-      summary: 'Image directory of the FLARE image, or the qcow2 in it; OUTPUT/nvflare_cc_image by default.',
+      summary: 'Image directory of the FLARE image, or its qcow2 alone; OUTPUT/nvflare_cc_image by default.',
       helpValue: 'DIR|QCOW2',
     }),
     requirements: Flags.string({

@@ -34,6 +34,8 @@ export const tools: readonly Tool[] = [
   {program: 'mkfs.ext4', package: 'e2fsprogs', for: build},
   {program: 'debugfs', package: 'e2fsprogs', for: build},
   {program: 'dumpe2fs', package: 'e2fsprogs', for: build},
+  {program: 'eatmydata', package: 'eatmydata', for: build},
+  {program: 'openssl', package: 'openssl', for: build},
   {program: 'dpkg-query', package: 'dpkg', for: build},
   {program: 'apt-get', package: 'apt', for: build},
   {program: 'apt-config', package: 'apt', for: build},

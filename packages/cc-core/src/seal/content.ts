@@ -15,11 +15,8 @@ export interface Filled {
   partition: Partition
   /** The folder that fills it; null where its plain content was prepared. */
   content: string | null
-  /**
-   * What is made of it on the way to the disk. `plain` is the file system with its hash tree, `data` the bytes of the
-   * partition: another file only where `plain` has to stay as it is.
-   */
-  files: {plain: string; data: string; header: string; verity: string}
+  /** What is made of it on the way to the disk: `plain` is the file system with its hash tree. */
+  files: {plain: string; header: string; verity: string}
   /** Its key, where it is encrypted at build time. One that is sealed into the root is not for the image directory. */
   key: string
 }
@@ -54,13 +51,12 @@ export function filledPartitions(request: FilledRequest, work: string, keys: str
     const own = contents[name]
     const shared = prepared !== undefined && own === undefined ? prepared : null
     const {plain, verity} = contentFiles(shared ?? work, name)
-    const copied = shared !== null && isEncrypted({name, partition})
     return [
       {
         name,
         partition,
         content: shared === null ? (own ?? `${tree}${from}`) : null,
-        files: {plain, data: copied ? join(work, `${name}.data`) : plain, header: join(work, `${name}.luks`), verity},
+        files: {plain, header: join(work, `${name}.luks`), verity},
         key: keyFile(partition.key === 'sealed' ? work : keys, name),
       },
     ]
@@ -124,18 +120,12 @@ function planSealedKeys(root: string, filled: readonly Filled[], sourceDateEpoch
   )
 }
 
-/** Plan the encryption of plain contents: of a copy of what was prepared, since that is for others too. */
-export async function planEncryption(filled: readonly Filled[], {seed}: {seed: string}): Promise<Task[]> {
+/** Plan the headers of what is encrypted at build time. */
+export async function planHeaders(filled: readonly Filled[], {seed}: {seed: string}): Promise<Task[]> {
   return Promise.all(
-    filled.filter(isEncrypted).map(async ({name, files, key}) => {
-      const encrypt = await planStep('disk/encrypt-partition', {
-        from: files.plain === files.data ? undefined : files.plain,
-        data: files.data,
-        header: files.header,
-        'key-file': key,
-        uuid: uuidFromSeed(seed, `${name} luks`),
-      })
-      return stepTask(encrypt, name)
+    filled.filter(isEncrypted).map(async ({name, files: {plain, header}, key}) => {
+      const uuid = uuidFromSeed(seed, `${name} luks`)
+      return stepTask(await planStep('disk/make-luks-header', {content: plain, header, 'key-file': key, uuid}), name)
     }),
   )
 }

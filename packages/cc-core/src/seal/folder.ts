@@ -19,7 +19,9 @@ const hidden = (path: string, suffix: string) => join(dirname(path), `.${basenam
 
 /**
  * A folder that appears whole or not at all. Work in `partial`; `publish` puts it where it belongs, and the one that
- * was there before goes only then. A crash between the two renames is mended by the next `openOutput`.
+ * was there before goes only then. A crash between the two renames is mended by the next `openOutput`. Waiting for the
+ * disk would take longer than all the rest: what a power cut takes is found by whoever compares with the manifest, which
+ * everybody does who opens or installs an image.
  */
 export interface Output extends OutputPaths {
   publish(): Promise<void>

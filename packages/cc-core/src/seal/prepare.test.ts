@@ -99,8 +99,8 @@ describe('a seal that was prepared', () => {
     const tasks = await planSeal(request({prepared: path('prepared')}), path('work'), outputPaths(path('out')))
     const ids = tasks.map(({id}) => id)
     expect(ids.filter((id) => /make-filesystem|make-verity|^tree\//.test(id))).toEqual([])
-    const encrypt = tasks.find(({id}) => id === 'disk/encrypt-partition:cc-root')
-    expect(encrypt?.shown).toContain(`--from ${path('prepared/cc-root.plain')}`)
+    const place = tasks.find(({id}) => id === 'disk/place-partition:cc-root')
+    expect(place?.shown).toContain(`--content ${path('prepared/cc-root.plain')}`)
   })
 })
 

@@ -1,9 +1,9 @@
 import {existsSync} from 'node:fs'
-import {readFile} from 'node:fs/promises'
+import {readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {CcError} from '../errors/index.js'
-import {atomicWrite, mkdirPrivate, mkdirp, remove} from '../fs/index.js'
+import {mkdirPrivate, mkdirp, remove} from '../fs/index.js'
 import type {Manifest} from '../manifest/index.js'
 import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
 import {filledPartitions, isSealed, planPlain} from './content.js'
@@ -88,7 +88,7 @@ export async function planTreeFiles(
       ...list,
       run: async (context) => {
         const listed = await list.run(context)
-        await atomicWrite(packagesFile(folder), listed)
+        await writeFile(packagesFile(folder), listed)
         return listed
       },
     },

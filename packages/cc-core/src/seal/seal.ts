@@ -1,10 +1,10 @@
-import {constants, copyFile, mkdir, stat, symlink} from 'node:fs/promises'
+import {constants, copyFile, mkdir, stat, symlink, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {bootConf, encodeCommandLine, imageCommandLine, journalBehind} from '../boot/index.js'
 import {encodeImageConfig, type Config} from '../config/index.js'
 import {CcError} from '../errors/index.js'
-import {atomicWrite, mkdirPrivate, remove} from '../fs/index.js'
+import {mkdirPrivate, remove} from '../fs/index.js'
 import {computeLayout, espName, type DiskLayout} from '../layout/index.js'
 import {describeFile, encodeManifest, type Artefact, type Manifest} from '../manifest/index.js'
 import {launchFacts, planMeasure, type MeasurePlan} from '../platform/index.js'
@@ -13,7 +13,7 @@ import {
   filledPartitions,
   isEncrypted,
   isEncryptedInPlace,
-  planEncryption,
+  planHeaders,
   planPlain,
   readVerity,
   type Filled,
@@ -82,8 +82,8 @@ interface Sealing {
 }
 
 /**
- * Plan the sealing of a tree: content → file systems → verity → encryption → boot files → measurement → disk → ESP →
- * manifest.
+ * Plan the sealing of a tree: content → file systems → verity → headers → boot files → measurement → encrypted disk → ESP
+ * → manifest.
  * @param work a folder for intermediate files; emptied first
  * @param output only its `partial` is written; publishing it is the caller's
  * @returns the tasks in order
@@ -131,11 +131,11 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
         const same = partition.key === 'development' && name !== 'cc-root'
         await makeKey(key, same ? join(keys, 'root.key') : name === 'cc-root' ? request.rootKey : null)
       }
-      if (sealing.ca !== undefined) await atomicWrite(sealing.ca, config.kbs.ca ?? '')
+      if (sealing.ca !== undefined) await writeFile(sealing.ca, config.kbs.ca ?? '')
     }),
     ...(await planPlain(filled, {seed, sourceDateEpoch})),
     ...(request.prepared === undefined ? await planTreeFiles(request, work) : []),
-    ...(await planEncryption(filled, {seed})),
+    ...(await planHeaders(filled, {seed})),
     ...(await planBootFiles(sealing)),
     ...measure.tasks,
     ...(await planDisk(sealing)),
@@ -166,8 +166,8 @@ async function planBootFiles(sealing: Sealing): Promise<Task[]> {
       const {partitions, overlaySize} = layout
       const [verity, journals] = [await readVerity(filled), await findJournals(filled)]
       const facts = {profile, cmdline, partitions, verity, journals, kbs, teeDerived, overlaySize}
-      await atomicWrite(conf, bootConf(facts))
-      await atomicWrite(join(target, 'cmdline'), encodeCommandLine(cmdline))
+      await writeFile(conf, bootConf(facts))
+      await writeFile(join(target, 'cmdline'), encodeCommandLine(cmdline))
     }),
     writeTask('seal/place-files', `copy ${names.join(', ')} to ${target}`, async () => {
       for (const name of names) await copyFile(treeFile(from, name), join(target, name), constants.COPYFILE_FICLONE)
@@ -181,7 +181,9 @@ async function planBootFiles(sealing: Sealing): Promise<Task[]> {
 /** Where the journal lies of each partition that the guest encrypts in place, behind its content. */
 async function findJournals(filled: readonly Filled[]): Promise<Record<string, number>> {
   const parts = filled.filter(isEncryptedInPlace)
-  const found = parts.map(async ({name, files}) => [name, journalBehind((await stat(files.data)).size).offset] as const)
+  const found = parts.map(
+    async ({name, files}) => [name, journalBehind((await stat(files.plain)).size).offset] as const,
+  )
   return Object.fromEntries(await Promise.all(found))
 }
 
@@ -191,18 +193,21 @@ async function planDisk({request, filled, seed, disk, table, esp, found}: Sealin
   const layout = writeTask('seal/layout', `write the partition table: ${table}`, async () => {
     const requests = Object.entries(partitions).map(async ([name, {size, grow}]) => {
       const part = filled.find((candidate) => candidate.name === name)
-      const bytes = part === undefined ? 0 : (await stat(part.files.data)).size
+      const bytes = part === undefined ? 0 : (await stat(part.files.plain)).size
       const inPlace = part !== undefined && isEncryptedInPlace(part)
       return {name, contentBytes: inPlace ? journalBehind(bytes).end : bytes, size, grow}
     })
     const first = esp === null ? [] : [await espPartition(esp)]
     found.layout = computeLayout({partitions: [...first, ...(await Promise.all(requests))], diskSize, seed})
-    await atomicWrite(table, sfdiskScript(found.layout))
+    await writeFile(table, sfdiskScript(found.layout))
   })
-  const tasks = [layout, stepTask(await planStep('disk/make-disk', {output: disk, table}))]
-  for (const {name, files} of filled) {
-    const place = await planStep('disk/place-partition', {disk, table, name, content: files.data})
-    tasks.push(placeTask(stepTask(place, name), files.data, (content) => (found.contents[name] = content)))
+  const reserve = filled.filter(isEncrypted).map(({name, files: {plain}}) => `${name}=${plain}`)
+  const tasks = [layout, stepTask(await planStep('disk/make-disk', {output: disk, table, reserve}))]
+  for (const part of filled) {
+    const {name, key, files} = part
+    const encryption = isEncrypted(part) ? {header: files.header, 'key-file': key} : {}
+    const place = await planStep('disk/place-partition', {disk, table, name, content: files.plain, ...encryption})
+    tasks.push(placeTask(stepTask(place, name), files.plain, (content) => (found.contents[name] = content)))
   }
   return tasks
 }
@@ -214,7 +219,7 @@ async function planManifest(sealing: Sealing, {result}: MeasurePlan): Promise<Ta
   if (esp !== null) {
     const {manifest, content, make, place} = await planEsp(esp, sealing)
     const copy = writeTask('seal/esp-manifest', `write ${manifest}, without the hash of the ESP`, async () => {
-      await atomicWrite(manifest, encodeManifest(await describeImage(sealing, await result())))
+      await writeFile(manifest, encodeManifest(await describeImage(sealing, await result())))
     })
     tasks.push(
       copy,
@@ -224,7 +229,7 @@ async function planManifest(sealing: Sealing, {result}: MeasurePlan): Promise<Ta
   }
   const write = writeTask('seal/manifest', `write manifest.json in ${target}`, async () => {
     const manifest = await describeImage(sealing, await result())
-    await atomicWrite(join(target, 'manifest.json'), encodeManifest(manifest))
+    await writeFile(join(target, 'manifest.json'), encodeManifest(manifest))
     for (const alias of request.aliases) await symlink(`${request.name}.qcow2`, join(target, `${alias}.qcow2`))
     remove(work)
   })
@@ -253,18 +258,15 @@ async function describeImage(sealing: Sealing, measurement: Manifest['measuremen
 
 const usesKbs = ({layout}: Config) => Object.values(layout.partitions).some(({key}) => key === 'kbs')
 
-/** Reading the content for the disk and for its hash takes one reading from the disk, and a core for each. */
-function placeTask(task: Task, data: string, tell: (content: Artefact) => void): Task {
-  return {
-    ...task,
-    run: async (context) => {
-      const placed = task.run(context)
-      const [output, content] = await Promise.all([placed, describeFile(data)])
-      tell(content)
-      return output
-    },
-  }
-}
+/** The placing of a partition, which prints the sha256 of what then lies on the disk. */
+const placeTask = (task: Task, content: string, tell: (placed: Artefact) => void): Task => ({
+  ...task,
+  run: async (context) => {
+    const output = await task.run(context)
+    tell({sha256: output.trim(), bytes: (await stat(content)).size})
+    return output
+  },
+})
 
 /** A task whose output is also read here. */
 function readingTask(task: Task, read: (output: string) => void): Task {

@@ -6,8 +6,8 @@ import {parseConfig, type Config, type KeySource} from 'cc-core/config'
 import {CcError} from 'cc-core/errors'
 import {planKeys, resolveKeys} from 'cc-core/keys'
 import {checkLayout} from 'cc-core/layout'
-import {readImageDirectory, sha256File, type ImageDirectory} from 'cc-core/manifest'
-import {planOpen} from 'cc-core/seal'
+import {sha256File, type ImageDirectory} from 'cc-core/manifest'
+import {planOpen, readImage} from 'cc-core/seal'
 import {planTree, workFolders, type ImageBuild} from 'cc-core/stage'
 import {planStep, type PlannedStep} from 'cc-core/steps'
 
@@ -22,7 +22,7 @@ export const imageName = 'nvflare_cc_image_hardened'
 export interface HardeningOptions {
   /** Its sections hardening, flare (the package index) and layout.size are used; the rest comes from the FLARE image. */
   config: Config
-  /** The FLARE image: its directory or the qcow2 in it. Paths are absolute. */
+  /** The FLARE image: its directory, or its qcow2 alone. Paths are absolute. */
   image: string
   /** The requirements file of the application. */
   requirements: string
@@ -52,7 +52,7 @@ export interface HardeningPlan {
 export async function planHardening(options: HardeningOptions): Promise<HardeningPlan> {
   const {outputDir, workDir, tool, newRootKey} = options
   const requirements = await readRequirements(options.requirements)
-  const flare = await readImageDirectory(options.image)
+  const flare = await readImage(options.image, join(workDir, 'hardened'), options.signal)
   if (flare.manifest.stage !== 'flare') {
     throw new CcError('E_IMAGE', `${flare.path} is of the stage '${flare.manifest.stage}', a FLARE image is needed`, {
       suggestions: ['build it with nvflare-cc-builder, and name it: --image DIR'],

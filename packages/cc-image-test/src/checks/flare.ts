@@ -23,6 +23,8 @@ const selfTest = z.object({
   rounds: z.int(),
   workspace: z.string(),
   venv: z.string(),
+  /** Of nvflare.service, as systemctl is-enabled says it. */
+  service: z.string(),
 })
 type SelfTest = z.output<typeof selfTest>
 
@@ -74,6 +76,9 @@ export function flareChecks(subject: ImageUnderTest, boots: Boots): CheckTask[] 
     ),
     ofJob('flare-venv', 'The environment belongs to root', ({venv}) =>
       venv === 'root:root 755' ? passed(venv) : failed(venv),
+    ),
+    ofJob('flare-service', 'The service is installed and not enabled', ({service}) =>
+      service === 'disabled' ? passed(service) : failed(service),
     ),
   ]
 }

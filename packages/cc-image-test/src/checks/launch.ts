@@ -1,14 +1,11 @@
 import {createHash} from 'node:crypto'
 import {lstatSync} from 'node:fs'
-import {join} from 'node:path'
 
 import {SubprocessError, run} from 'cc-core/exec'
 import {sha256File, type Measurement} from 'cc-core/manifest'
-import {planMeasure} from 'cc-core/platform'
 import {failed, passed, skipped, verdictOf, type CheckTask, type Verdict} from 'cc-core/report'
-import {runTasks} from 'cc-core/stage'
-import {SilentReporter} from 'cc-core/ui'
 
+import {cannotMeasure, measureLaunch} from '../image/measurement.js'
 import type {ImageUnderTest} from '../image/under-test.js'
 
 const scripts = ['install_cc_image.sh', 'launch_cc_image.sh']
@@ -72,26 +69,17 @@ async function measurement({image}: ImageUnderTest): Promise<Verdict> {
 }
 
 /** Needs the firmware and a tool, which the configuration of the test names. */
-async function measureAgain({image, config, scratch, signal}: ImageUnderTest): Promise<Verdict> {
-  const {measurement: expected, launch, cmdline} = image.manifest
-  if (expected == null || launch == null) return skipped('the image has no expected measurement')
-  if (config.launch.ovmf === null)
-    return skipped('no firmware is at hand: name it in the configuration of the test, launch.ovmf')
-  const plan = await planMeasure({
-    launch: {
-      ...config.launch,
-      ...{vcpus: launch.vcpus, cpuTypes: launch.cpuTypes, guestFeatures: launch.guestFeatures},
-    },
-    ...{kernel: image.file('vmlinuz'), initrd: image.file('initrd.img'), cmdline},
-    tools: join(scratch, '..', 'tools'),
-  })
-  await runTasks(plan.tasks, {reporter: new SilentReporter(), logDir: scratch, signal})
-  return verdictOf(measurementDifferences(await plan.result(), expected), `${expected.entries.length} digests`)
+async function measureAgain(subject: ImageUnderTest): Promise<Verdict> {
+  const {image, scratch} = subject
+  const {measurement: expected, cmdline} = image.manifest
+  const found = await measureLaunch(subject, {initrd: image.file('initrd.img'), cmdline}, scratch)
+  if (expected == null || found === null) return skipped(cannotMeasure(subject) ?? 'nothing was measured')
+  return verdictOf(measurementDifferences(found, expected), `${expected.entries.length} digests`)
 }
 
-function measurementDifferences(found: Measurement | null, expected: Measurement): string[] {
-  if (found?.from.firmware !== expected.from.firmware)
-    return [`the firmware is another: ${found?.from.firmware ?? 'none'}, not ${expected.from.firmware}`]
+function measurementDifferences(found: Measurement, expected: Measurement): string[] {
+  if (found.from.firmware !== expected.from.firmware)
+    return [`the firmware is another: ${found.from.firmware}, not ${expected.from.firmware}`]
   return expected.entries.flatMap(({vcpus, cpuType, digest}) => {
     const again = found.entries.find((entry) => entry.vcpus === vcpus && entry.cpuType === cpuType)?.digest
     return again === digest ? [] : [`${vcpus} processors of type ${cpuType}: ${again ?? 'none'}, not ${digest}`]

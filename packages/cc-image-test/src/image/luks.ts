@@ -6,7 +6,7 @@ const tree = (value: unknown): Tree => (typeof value === 'object' && value !== n
 
 const cipher = 'aes-xts-plain64'
 
-/** What of a detached LUKS2 header is not of the form that scripts/disk/encrypt-partition.sh makes. */
+/** What of a detached LUKS2 header is not of the form that scripts/disk/make-luks-header.sh makes. */
 export async function luksProblems(header: string, signal?: AbortSignal): Promise<string[]> {
   let text: string
   try {

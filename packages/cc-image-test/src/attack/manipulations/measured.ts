@@ -4,6 +4,7 @@ import {readFile} from 'node:fs/promises'
 import {skipped} from 'cc-core/report'
 
 import {describeExit, shellLines} from '../../image/console.js'
+import {measureLaunch} from '../../image/measurement.js'
 import type {Bench} from '../bench.js'
 import type {Machine} from '../machine.js'
 import {broken, defended, type Manipulation} from '../manipulation.js'
@@ -37,9 +38,22 @@ export const measured = (entries: readonly MeasuredTampering[]): Manipulation[] 
       const effect = owned
         ? 'where nobody measures, it takes effect'
         : `here it comes to this: ${boot.matched === null ? describeExit(boot) : 'the machine comes up'}`
-      return defended('measured', `the launch digest covers ${different.join(' and ')}; ${effect}`)
+      const {computed, same} = await compareDigests(machine, bench)
+      if (same.length > 0) return broken(`the launch digest is that of the image for ${same.join(', ')}`)
+      const digests = computed === 0 ? '' : `; all ${computed} digests, computed with the firmware, are others`
+      return defended('measured', `the launch digest covers ${different.join(' and ')}${digests}; ${effect}`)
     },
   }))
+
+/** How many launch digests could be computed here, and the processors for which one is still that of the image. */
+async function compareDigests(machine: Machine, {subject}: Bench): Promise<{computed: number; same: string[]}> {
+  const {entries = []} = (await measureLaunch(subject, machine, machine.folder)) ?? {}
+  const expected = new Set(subject.image.manifest.measurement?.entries.map(({digest}) => digest))
+  const same = entries
+    .filter(({digest}) => expected.has(digest))
+    .map(({vcpus, cpuType}) => `${vcpus} processors of type ${cpuType}`)
+  return {computed: entries.length, same}
+}
 
 /** The parts of the SEV hash table (sha256 of kernel, initrd and command line) that are not those of the image. */
 async function measuredParts({initrd, cmdline}: Machine, {subject}: Bench): Promise<string[]> {
