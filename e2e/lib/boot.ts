@@ -1,6 +1,6 @@
 import {execFileSync} from 'node:child_process'
-import {readFileSync} from 'node:fs'
-import {join} from 'node:path'
+import {existsSync, readdirSync, readFileSync} from 'node:fs'
+import {basename, join} from 'node:path'
 
 import {SubprocessError} from 'cc-core/exec'
 
@@ -14,13 +14,13 @@ export interface Boot {
 }
 
 export interface BootOptions {
-  /** Null: none is offered. */
+  /** A key for cc-root instead of that of the image; null: no key is offered. */
   rootKey?: string | null
   /** Further disks. */
   disks?: string[]
   memory?: string
-  /** Whether it has a network card, behind the address translation of QEMU: this host is 10.0.2.2. */
-  network?: boolean
+  /** Whether it has a network card, behind the address translation of QEMU: this host is 10.0.2.2. Or its options. */
+  network?: boolean | string
   /** Called with each line of the console; stop() ends the machine as a loss of power would. */
   onLine?: (line: string, stop: () => void) => void
   /** What the console says when it has come up. */
@@ -39,7 +39,8 @@ export function copyImage(name: string, image = lab().image): string {
 /** Boot an image in QEMU as the test user until it says CC-BOOT or ends. */
 export async function boot(image: string, options: BootOptions = {}): Promise<Boot> {
   const {rootKey, disks = [], memory = '768', network = false, until = 'CC-BOOT {', timeoutMs = 240_000} = options
-  const key = rootKey === undefined ? join(image, 'keys/root.key') : rootKey
+  const keys = keysOf(image, rootKey)
+  const nic = ['user', 'model=virtio-net-pci', ...(typeof network === 'string' ? [network] : [])].join(',')
   const {name} = JSON.parse(readFileSync(join(image, 'manifest.json'), 'utf8')) as {name: string}
   const console: string[] = []
   const stop = new AbortController()
@@ -58,11 +59,11 @@ export async function boot(image: string, options: BootOptions = {}): Promise<Bo
       memory,
     ],
     ...['-nodefaults', '-no-reboot', '-display', 'none', '-serial', 'stdio', '-monitor', 'none'],
-    ...['-nic', network ? 'user,model=virtio-net-pci' : 'none'],
+    ...['-nic', network === false ? 'none' : nic],
     ...['-kernel', join(image, 'vmlinuz'), '-initrd', join(image, 'initrd.img')],
     ...['-append', readFileSync(join(image, 'cmdline'), 'utf8').trim()],
     ...[join(image, `${name}.qcow2`), ...disks].flatMap((file) => ['-drive', `file=${file},if=virtio,format=qcow2`]),
-    ...(key === null ? [] : ['-fw_cfg', `name=opt/cc/keys/cc-root,file=${key}`]),
+    ...keys.flatMap(([name, file]) => ['-fw_cfg', `name=opt/cc/keys/${name},file=${file}`]),
   ]
   try {
     await runAsUser(argv, {
@@ -81,6 +82,15 @@ export async function boot(image: string, options: BootOptions = {}): Promise<Bo
     if (error instanceof SubprocessError && stop.signal.aborted) return {console, ended: 'came-up'}
     throw new Error(console.join('\n'), {cause: error})
   }
+}
+
+/** What the host offers of keys, by the partition: all of the image, as the launcher does. */
+function keysOf(image: string, rootKey: string | null | undefined): [string, string][] {
+  if (rootKey === null || !existsSync(join(image, 'keys'))) return []
+  return readdirSync(join(image, 'keys')).map((file) => {
+    const name = `cc-${basename(file, '.key')}`
+    return [name, name === 'cc-root' && rootKey !== undefined ? rootKey : join(image, 'keys', file)]
+  })
 }
 
 /** Boot an image that has to come up, and return what its boot check says of a partition. */

@@ -30,11 +30,9 @@ disk) output=append:/mnt/data/nvflare/log/flare.log applog=/mnt/data/nvflare/log
 *) die E_STEP_ARGUMENT "--logs: '$logs' is not none, console or disk" ;;
 esac
 
-# A GPU is used only after it was attested: whatever unit of the image says so.
-after=
-for unit in cc-attest.service cc-gpu-ready.service cc-gpu.service nvidia-persistenced.service; do
-	[[ ! -e $units/$unit && ! -e $tree/etc/systemd/system/$unit ]] || after+=" $unit"
-done
+# A GPU is used only after it was attested, which this unit of the image waits for; without a GPU it has nothing to do.
+gpu=
+[[ ! -e $units/cc-gpu-ready.service ]] || gpu=cc-gpu-ready.service
 devices='PrivateDevices=yes'
 if compgen -G "$tree/usr/lib/modules/*/**/nvidia*.ko*" >/dev/null || [[ -e $tree/usr/bin/nvidia-smi ]]; then
 	devices=$'DevicePolicy=closed\nDeviceAllow=char-nvidia rw\nDeviceAllow=char-nvidia-frontend rw\nDeviceAllow=char-nvidia-uvm rw\nDeviceAllow=char-nvidia-caps rw'
@@ -76,8 +74,8 @@ Description=NVIDIA FLARE
 Documentation=https://nvflare.readthedocs.io
 ConditionPathExists=$site/kit/startup
 Requires=nvflare-workspace.service cc-lock-modules.service cc-hardening-report.service cc-boot-check.service
-${after:+Requires=$after
-}After=nvflare-workspace.service network.target cc-lock-modules.service cc-hardening-report.service cc-boot-check.service$after
+${gpu:+Requires=$gpu
+}After=nvflare-workspace.service network.target cc-lock-modules.service cc-hardening-report.service cc-boot-check.service $gpu
 # It is started again and again: the other side may be away for days.
 StartLimitIntervalSec=0
 

@@ -11,6 +11,7 @@ import {sha256File} from 'cc-core/manifest'
 
 import {asBuilder, install, makeLab, open, packages, prepareMkosi, removeLab, removeTree, standinIso} from './lab.js'
 import type {Measurement} from './measure.js'
+import {measureHardened} from './hardened.js'
 import {measureFlare, measureResize, measureSeal} from './stages.js'
 import {comparison, fastest, formatMiB, formatSeconds, phasesOf, within, type Entry} from './report.js'
 
@@ -25,8 +26,11 @@ const {values} = parseArgs({
 const runs = Math.max(Number.parseInt(values.runs, 10) || 1, 1)
 const cache = resolve(values.cache)
 
-/** What was promised, in seconds on two cores: the FLARE stage beside pip, and one more site for each GiB of content. */
-const bounds = {flareRest: 20, site: 4}
+/**
+ * What was promised, in seconds on two cores: the FLARE stage beside pip, and one more site for each GB of content; and
+ * the boot of a hardened image as a multiple of that of the FLARE image.
+ */
+const bounds = {flareRest: 20, site: 4, boot: 1.5}
 
 const print = (line = '') => process.stdout.write(`${line}\n`)
 const show = (name: string, measured: Measurement) => {
@@ -104,8 +108,17 @@ try {
   print(`\nopen and seal a FLARE image of ${formatMiB(seal.bytes).trim()}; seconds for each GiB of content:`)
   print(`  open ${formatSeconds(perGiB(seal.opened)).trim()}, seal ${formatSeconds(perGiB(seal.whole)).trim()}`)
   print(`  what all sites share ${formatSeconds(perGiB(seal.prepare)).trim()}`)
-  print(`  one more site ${formatSeconds(perGiB(seal.alone)).trim()}: ${within(perGiB(seal.alone), bounds.site)}`)
+  print(`  one more site ${formatSeconds(perGiB(seal.alone)).trim()}`)
   print(`  each of ${seal.others} at once ${formatSeconds(perGiB(seal.together / seal.others)).trim()}`)
+  const hardened = await measureHardened(lab, join(lab, 'flare/nvflare_cc_image'), 10)
+  const oneSite = (Math.min(...hardened.eachSite) / hardened.bytes) * 1e9
+  show(`\n${hardened.sites} hardened images in one run`, hardened.whole)
+  print(`  ${formatMiB(hardened.bytes).trim()} of content each; one more site, seconds for each GB:`)
+  print(`  ${formatSeconds(oneSite).trim()}: ${within(oneSite, bounds.site)}`)
+  const boots = hardened.hardenedBoot / hardened.flareBoot
+  const seconds = formatSeconds(hardened.hardenedBoot).trim()
+  const bound = within(boots, bounds.boot, ' times')
+  print(`  boot to the FLARE service ${seconds}, ${boots.toFixed(2)} times the boot of the FLARE image: ${bound}`)
   print('\ngrow an image to 40 GiB:')
   const resize = process.getuid?.() === 0 ? await measureResize(cache, last) : 'virt-resize needs root for its chroot'
   print(resize.trimEnd())
@@ -125,6 +138,7 @@ try {
       })),
       flare: {...numbers(flare.whole), pip: flare.pip, rest: flare.rest, content: flare.content},
       seal,
+      hardened: {...hardened, whole: numbers(hardened.whole)},
       resize,
     }
     await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`)

@@ -37,6 +37,6 @@ export function comparison({ours, reference, beside = 'cp of the qcow2'}: Entry)
 export const formatSeconds = (seconds: number) => `${seconds.toFixed(1)} s`.padStart(7)
 export const formatMiB = (bytes: number) => `${Math.round(bytes / 1024 ** 2)} MiB`.padStart(9)
 
-/** Whether a time keeps its bound. A busy machine may break it; that is for the reader to judge. */
-export const within = (seconds: number, bound: number) =>
-  `${seconds <= bound ? 'within' : 'MISSES'} the bound of ${bound} s`
+/** Whether a number keeps its bound. A busy machine may break it; that is for the reader to judge. */
+export const within = (value: number, bound: number, unit = ' s') =>
+  `${value <= bound ? 'within' : 'MISSES'} the bound of ${bound}${unit}`

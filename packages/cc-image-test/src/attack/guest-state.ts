@@ -17,8 +17,12 @@ export function stateOf(lines: readonly string[]): GuestState {
 
 function parse(json: string): Record<string, unknown> {
   try {
-    const {seconds: _, tmpfs, ...rest} = JSON.parse(json) as Record<string, unknown>
-    return {...rest, ...(Array.isArray(tmpfs) && {tmpfs: stable(tmpfs)})}
+    const {seconds: _, tmpfs, partitions, ...rest} = JSON.parse(json) as Record<string, unknown>
+    return {
+      ...rest,
+      ...(Array.isArray(partitions) && {partitions: partitions.map(sized)}),
+      ...(Array.isArray(tmpfs) && {tmpfs: stable(tmpfs)}),
+    }
   } catch {
     return {text: json}
   }
@@ -30,3 +34,9 @@ const stable = (paths: unknown[]) =>
     .map(String)
     .filter((path) => !path.startsWith('/run/credentials/') && !path.startsWith('/run/user/'))
     .sort()
+
+/** What is written to a root that is only read lies in memory, of which each boot has a few pages more or less. */
+function sized(partition: unknown): unknown {
+  const {bytes, ...rest} = partition as Record<string, unknown>
+  return rest['mount'] === '/' && rest['integrity'] === 'verity' ? rest : {bytes, ...rest}
+}

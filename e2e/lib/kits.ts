@@ -1,0 +1,46 @@
+import {execFileSync} from 'node:child_process'
+import {writeFileSync} from 'node:fs'
+import {join} from 'node:path'
+
+import {parseConfig} from 'cc-core/config'
+
+import {folder, runAsUser} from './lab.js'
+import {testUser} from './user.js'
+
+/** One server and one client; builders as `nvflare provision` itself writes them into a new project file. */
+const project = (server: string, client: string) => `api_version: 3
+name: e2e
+description: federation of the tests
+participants:
+  - {name: ${server}, type: server, org: tests, fed_learn_port: 8002, admin_port: 8003}
+  - {name: ${client}, type: client, org: tests}
+  - {name: admin@tests.example, type: admin, org: tests, role: project_admin}
+builders:
+  - path: nvflare.lighter.impl.workspace.WorkspaceBuilder
+    args: {template_file: master_template.yml}
+  - path: nvflare.lighter.impl.static_file.StaticFileBuilder
+    args:
+      config_folder: config
+      overseer_agent:
+        path: nvflare.ha.dummy_overseer_agent.DummyOverseerAgent
+        overseer_exists: false
+        args: {sp_end_point: "${server}:8002:8003"}
+  - path: nvflare.lighter.impl.cert.CertBuilder
+  - path: nvflare.lighter.impl.signature.SignatureBuilder
+`
+
+/** Start-up kits as the real `nvflare provision` makes them: folders by the name of the participant. */
+export async function provision(name: string, server: string, client: string): Promise<(site: string) => string> {
+  const root = folder(name)
+  const venv = join(root, 'venv')
+  writeFileSync(join(root, 'project.yml'), project(server, client))
+  if (process.getuid?.() === 0) execFileSync('chown', ['-R', `${testUser}:`, root])
+  const run = async (argv: string[]) => {
+    const {exitCode, stdout, stderr} = await runAsUser(argv, {timeoutMs: 900_000})
+    if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stdout.slice(-1000)}${stderr.slice(-1000)}`)
+  }
+  await run(['python3', '-m', 'venv', venv])
+  await run([join(venv, 'bin/pip'), 'install', '--quiet', ...parseConfig({}).flare.requirements])
+  await run([join(venv, 'bin/nvflare'), 'provision', '-p', join(root, 'project.yml'), '-w', join(root, 'workspace')])
+  return (site) => join(root, 'workspace/e2e/prod_00', site)
+}
