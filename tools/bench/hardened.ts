@@ -1,6 +1,7 @@
 import {chmod, mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
+import {run} from 'cc-core/exec'
 import {readImageDirectory} from 'cc-core/manifest'
 import {bootAndWatch} from 'cc-core/vm'
 
@@ -43,6 +44,7 @@ export async function measureHardened(lab: string, flare: string, sites: number)
     await writeFile(file, `site: ${site}\nrequirements: ${requirements}\nuser_config: {nvflare: ${kit}}\n`)
     files.push('--site', file)
   }
+  await run(['sync']) // what was built before is not to be waited for
   const builder = join(repository, 'packages/cc-hardening-builder/bin/run.js')
   const places = ['--image', flare, '--output', join(lab, 'hardened'), '--work-dir', join(lab, 'work')]
   const whole = await asBuilder([process.execPath, builder, '--development', '--json', ...files, ...places])

@@ -2,6 +2,7 @@ import {randomBytes} from 'node:crypto'
 import {open} from 'node:fs/promises'
 import {join, resolve} from 'node:path'
 
+import {parseConfig} from 'cc-core/config'
 import {run} from 'cc-core/exec'
 import {readImageDirectory} from 'cc-core/manifest'
 
@@ -14,13 +15,15 @@ const gibibyte = 1024 ** 3
 /** The FLARE stage on a base image of 1 GiB of content. */
 export interface FlareMeasurement {
   whole: Measurement
-  /** Seconds of pip with its compiling, of everything else, and bytes of content in the base image. */
-  pip: number
-  rest: number
+  /** pip alone: the same packages into an environment of this host, from the same cache. */
+  pip: Measurement
+  /** Seconds of all steps but pip's own and the compiling, which pip alone does, too. */
+  steps: number
+  /** Bytes of content in the base image. */
   content: number
 }
 
-/** A base image that a file fills up to 1 GiB, and NVIDIA FLARE on top of it. The first run fills pip's cache. */
+/** A base image that a file fills up to 1 GiB, and NVIDIA FLARE on top of it, beside pip alone. */
 export async function measureFlare(lab: string, iso: string): Promise<FlareMeasurement> {
   const output = join(lab, 'flare')
   const filler = join(lab, 'filler')
@@ -29,15 +32,23 @@ export async function measureFlare(lab: string, iso: string): Promise<FlareMeasu
   await install(lab, ['--iso', iso, '--output', output, '--set', files])
   const {manifest} = await readImageDirectory(join(output, 'confidential_computing_image'))
   const content = manifest.partitions.find(({name}) => name === 'cc-root')?.content?.bytes ?? 0
+  const cache = join(lab, 'work/pip')
+  await pipAlone(lab, cache) // fills the cache
+  const pip = await pipAlone(lab, cache)
+  await run(['sync']) // what was built before is not to be waited for
   const builder = join(repository, 'packages/cc-flare-builder/bin/run.js')
-  const flare = (work: string, ...words: string[]) =>
-    asBuilder([process.execPath, builder, '--output', output, '--work-dir', join(lab, work), '--size', '40G', ...words])
-  const whole = await flare('work')
-  // pip compiles what it installs; here that is a step of its own, on all cores.
-  const pip = phasesOf(whole.stderr)
-    .filter(({title}) => title.startsWith('Install NVIDIA FLARE') || title.startsWith('Compile the Python'))
-    .reduce((sum, {seconds}) => sum + seconds, 0)
-  return {whole, pip, rest: whole.seconds - pip, content}
+  const places = ['--output', output, '--work-dir', join(lab, 'work'), '--size', '40G']
+  const whole = await asBuilder([process.execPath, builder, ...places])
+  const phases = phasesOf(whole.stderr).filter(({title}) => !/^(Install NVIDIA FLARE|Compile the Python)/.test(title))
+  return {whole, pip, steps: phases.reduce((sum, {seconds}) => sum + seconds, 0), content}
+}
+
+async function pipAlone(lab: string, cache: string): Promise<Measurement> {
+  const venv = join(lab, 'pip-alone')
+  await removeTree(venv)
+  await asBuilder(['python3', '-m', 'venv', venv])
+  const {requirements} = parseConfig({}).flare
+  return asBuilder([join(venv, 'bin/pip'), 'install', '--quiet', '--cache-dir', cache, ...requirements])
 }
 
 /** Seconds to open an image of some content and to seal it again, for one site and for more. */
