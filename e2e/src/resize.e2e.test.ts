@@ -94,12 +94,12 @@ describe('an image that is grown to 4G', () => {
 })
 
 describe('an image that is grown to 40G', () => {
-  it('takes the room of its content, and no time', async () => {
+  // How long it takes is for the benchmark to say: here other machines run beside it.
+  it('takes the room of its content', async () => {
     const image = copyImage('resize-40g')
     const before = onDisk(diskOf(image))
-    const {stdout} = await resize(image, '40G')
+    expect((await resize(image, '40G')).exitCode).toBe(0)
     expect(onDisk(diskOf(image)) - before).toBeLessThan(mebibyte)
-    expect((JSON.parse(stdout) as {ms: number}).ms).toBeLessThan(2000)
   })
 })
 
