@@ -23,7 +23,7 @@ last=$(sed -n 's/^last-lba: //p' "$table")
 size=$(((last + 34) * 512))
 
 raw=$(mktemp -- "$output.XXXXXX")
-trap 'rm -f -- "$raw" "$output.partial"' EXIT
+trap 'rm -f -- "$raw" "$raw.room" "$output.partial"' EXIT
 truncate -s "$size" "$raw"
 message=$(sfdisk --quiet --no-reread --no-tell-kernel "$raw" <"$table" 2>&1) || die E_STEP_FAILED "sfdisk: $message"
 
@@ -34,7 +34,6 @@ for word in "${reserve[@]}"; do
 	place=$(table_place "$table" "${word%%=*}")
 	printf '%s %s\n' "${place% *}" $((${place% *} + $(stat -c %s -- "${word#*=}")))
 done | sort -n >"$raw.room"
-trap 'rm -f -- "$raw" "$raw.room" "$output.partial"' EXIT
 while read -r start end; do
 	qemu resize -q -f qcow2 "$output.partial" "$start"
 	qemu resize -q -f qcow2 --preallocation metadata "$output.partial" "$end"

@@ -51,7 +51,7 @@ RemainAfterExit=yes
 ExecStart=/opt/flare/scripts/workspace.sh $user $group
 EOF
 
-# So is what tells the console: to the service that is a device as any other.
+# Another one tells the console: that is a device, and the service may open none but those of a GPU.
 cat >"$units/nvflare-ready.service" <<'EOF'
 [Unit]
 Description=Tell the console that NVIDIA FLARE was started

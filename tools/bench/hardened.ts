@@ -3,7 +3,7 @@ import {join} from 'node:path'
 
 import {run} from 'cc-core/exec'
 import {readImageDirectory} from 'cc-core/manifest'
-import {bootAndWatch} from 'cc-core/vm'
+import {bootAndWatch, developmentKeys} from 'cc-core/vm'
 
 import {asBuilder, repository} from './lab.js'
 import type {Measurement} from './measure.js'
@@ -60,12 +60,9 @@ export async function measureHardened(lab: string, flare: string, sites: number)
 
 /** The seconds that a guest says it took to come up. */
 async function boot(path: string, sign: string): Promise<number> {
-  const {manifest, file} = await readImageDirectory(path)
-  const keys = Object.fromEntries(
-    manifest.partitions
-      .filter(({key, content}) => key === 'development' && content !== null)
-      .map(({name}) => [name, file(`keys/${name.replace(/^cc-/, '')}.key`)]),
-  )
+  const image = await readImageDirectory(path)
+  const {manifest, file} = image
+  const keys = developmentKeys(image, file('keys/root.key'))
   const {matched} = await bootAndWatch({
     vm: {
       ...{accelerator: 'tcg', memoryMiB: 2048, cpus: 2, kernel: file('vmlinuz'), initrd: file('initrd.img'), keys},

@@ -263,7 +263,9 @@ const placeTask = (task: Task, content: string, tell: (placed: Artefact) => void
   ...task,
   run: async (context) => {
     const output = await task.run(context)
-    tell({sha256: output.trim(), bytes: (await stat(content)).size})
+    const sha256 = output.trim()
+    if (!/^[0-9a-f]{64}$/.test(sha256)) throw new Error(`${task.id} printed no sha256: '${sha256}'`)
+    tell({sha256, bytes: (await stat(content)).size})
     return output
   },
 })

@@ -1,9 +1,15 @@
 import {join} from 'node:path'
 
 import {mkdirp} from 'cc-core/fs'
-import {bootAndWatch, isBootReport, type Accelerator, type BootOptions, type BootResult} from 'cc-core/vm'
+import {
+  bootAndWatch,
+  developmentKeys,
+  isBootReport,
+  type Accelerator,
+  type BootOptions,
+  type BootResult,
+} from 'cc-core/vm'
 
-import {developmentKeys} from '../image/keys.js'
 import {describeExit, shellLines} from '../image/console.js'
 import type {ImageUnderTest} from '../image/under-test.js'
 import {stateOf, type GuestState} from './guest-state.js'

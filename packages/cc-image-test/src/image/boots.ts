@@ -2,10 +2,9 @@ import {randomBytes} from 'node:crypto'
 import {writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {bootAndWatch, chooseAccelerator, isBootReport, qemuCommand} from 'cc-core/vm'
+import {bootAndWatch, chooseAccelerator, developmentKeys, isBootReport, qemuCommand} from 'cc-core/vm'
 import type {Accelerator, AcceleratorChoice, BootResult, VmOptions} from 'cc-core/vm'
 
-import {developmentKeys} from './keys.js'
 import type {ImageUnderTest} from './under-test.js'
 
 export interface BootSettings {

@@ -1,6 +1,6 @@
 import {existsSync} from 'node:fs'
 
-import type {ImageDirectory} from 'cc-core/manifest'
+import type {ImageDirectory} from '../manifest/index.js'
 
 /**
  * The keys that a host hands out for an image of the key source `development`, by partition.
