@@ -8,8 +8,11 @@ R=${CC_ROOT-}
 say() { printf 'cc: %s\n' "$*" >"$R/dev/console"; }
 
 # power_off: at once and without any program that could ask a question. The kernel's own trigger first: it works
-# in the initrd, and when the root file system is gone.
+# in the initrd, and when the root file system is gone. Before it, a moment for the reason: the driver of the console
+# sends in its own time, and what it has not sent when the machine goes off is lost. A wait for the driver itself would
+# be for as long as the host likes, who can stop the line.
 power_off() {
+	[ -n "$R" ] || sleep 1
 	printf o >"$R/proc/sysrq-trigger" 2>/dev/null
 	[ -z "$R" ] || exit 1
 	sleep 10
