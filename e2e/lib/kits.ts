@@ -39,7 +39,8 @@ export async function provision(name: string, server: string, client: string): P
     const {exitCode, stdout, stderr} = await runAsUser(argv, {timeoutMs: 900_000})
     if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stdout.slice(-1000)}${stderr.slice(-1000)}`)
   }
-  await run(['python3', '-m', 'venv', venv])
+  // That of the system: one of another user's is not for the user of the tests.
+  await run(['/usr/bin/python3', '-m', 'venv', venv])
   await run([join(venv, 'bin/pip'), 'install', '--quiet', ...parseConfig({}).flare.requirements])
   await run([join(venv, 'bin/nvflare'), 'provision', '-p', join(root, 'project.yml'), '-w', join(root, 'workspace')])
   return (site) => join(root, 'workspace/e2e/prod_00', site)

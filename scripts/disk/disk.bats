@@ -193,6 +193,41 @@ make_filesystem() {
 	wait $!
 }
 
+# Hash what lies in a disk, in a folder where nothing may be left.
+hashed() { # DISK OFFSET SIZE
+	as_user mkdir -p "$dir/scratch"
+	step hash-partition --disk "$1" --offset "$2" --size "$3" --scratch "$dir/scratch"
+	[[ -z $(ls -A "$dir/scratch") ]]
+}
+
+@test "the hash of a part of a disk is that of its bytes, written, zero, or compressed" {
+	local size=$((24 * 1048576)) sha256
+	as_user bash -c 'truncate -s 32M "$1/raw" && head -c 3000000 /dev/urandom | dd of="$1/raw" bs=1M seek=5 conv=notrunc status=none' - "$dir"
+	sha256=$(tail -c +1048577 "$dir/raw" | head -c "$size" | sha256sum | cut -d ' ' -f 1)
+	as_user qemu-img convert -f raw -O qcow2 "$dir/raw" "$dir/sparse, as it is.qcow2"
+	as_user qemu-img convert -c -f raw -O qcow2 "$dir/raw" "$dir/compressed.qcow2"
+	for name in 'sparse, as it is' compressed; do
+		hashed "$dir/$name.qcow2" 1048576 "$size"
+		((status == 0)) || { echo "$output" && return 1; }
+		equal "$output" "$sha256"
+	done
+	as_user qemu-io -c 'write -P 0x5a 6291456 512' "$dir/sparse, as it is.qcow2" >/dev/null
+	hashed "$dir/sparse, as it is.qcow2" 1048576 "$size"
+	((status == 0)) && [[ $output =~ ^[0-9a-f]{64}$ && $output != "$sha256" ]]
+}
+
+@test "a disk that ends before its content, or whose file is cut off, has no hash" {
+	as_user bash -c 'head -c 8388608 /dev/urandom >"$1/raw"' - "$dir"
+	as_user qemu-img convert -f raw -O qcow2 "$dir/raw" "$dir/disk.qcow2"
+	hashed "$dir/disk.qcow2" 4194304 8388608
+	failed_with E_IMAGE
+	as_user truncate -s 6M "$dir/disk.qcow2"
+	hashed "$dir/disk.qcow2" 0 8388608
+	failed_with E_IMAGE
+	hashed "$dir/raw" 0 4096
+	failed_with E_IMAGE
+}
+
 @test "a file system that is none, and a disk that is none, are refused" {
 	as_user bash -c 'head -c 1000000 /dev/urandom >"$1/noise"' - "$dir"
 	step unpack-filesystem --filesystem "$dir/noise" --tree "$dir/new"

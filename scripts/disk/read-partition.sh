@@ -17,10 +17,6 @@
 step "$@"
 need qemu-img
 
-message=$(qemu-img convert -O raw --image-opts \
-	"$(qcow2_window "$disk" "$offset" "$size")" "$output.partial" 2>&1) || {
-	rm -f -- "$output.partial"
-	[[ $message != *'No space left'* ]] || die E_SPACE "no space left while reading $disk" "free some space"
-	die E_IMAGE "$disk cannot be read: $message" "it may be damaged, or not be a qcow2"
-}
+trap 'rm -f -- "$output.partial"' EXIT
+qcow2_read "$disk" "$offset" "$size" "$output.partial"
 mv -- "$output.partial" "$output"

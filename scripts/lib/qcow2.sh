@@ -27,7 +27,6 @@ qcow2_room() { qcow2_pieces "$@" room; }
 qcow2_read() {
 	local message
 	message=$(qemu-img convert -O raw --image-opts "$(qcow2_window "$1" "$2" "$3")" "$4" 2>&1) && return 0
-	rm -f -- "$4"
 	[[ $message != *'No space left'* ]] || die E_SPACE "no space left while reading $1" "free some space"
 	die E_IMAGE "$1 cannot be read: $message" "it may be damaged, or not be a qcow2"
 }

@@ -1,9 +1,7 @@
 import {existsSync} from 'node:fs'
-import {mkdtemp, stat} from 'node:fs/promises'
-import {join} from 'node:path'
+import {stat} from 'node:fs/promises'
 
 import {CcError} from '../errors/index.js'
-import {remove} from '../fs/index.js'
 import {sha256File, type ImageDirectory, type ManifestPartition} from '../manifest/index.js'
 import {callStep, planStep} from '../steps/index.js'
 
@@ -16,19 +14,21 @@ export interface Alteration {
 
 /**
  * Compare an image directory with its manifest: every file, and in the qcow2 the content of every partition.
- * @param scratch an existing folder with room for the content of the largest partition
+ * @param scratch an existing folder; with room for the content of the partitions where the qcow2 is compressed
  */
 export async function findAltered(image: ImageDirectory, scratch: string): Promise<Alteration[]> {
   const altered = await findAlteredFiles(image)
   const disk = `${image.manifest.name}.qcow2`
   if (!existsSync(image.file(disk))) return altered
-  for (const partition of image.manifest.partitions) {
-    if (partition.content === null) continue
-    if ((await hashContent(image, partition, scratch)) !== partition.content.sha256) {
-      altered.push({name: `${partition.name} in ${disk}`, reason: 'has another sha256'})
-    }
-  }
-  return altered
+  const {partitions} = image.manifest
+  // All at once: there is a large one or two.
+  const hashes = await Promise.all(partitions.map((partition) => hashContent(image, partition, scratch)))
+  return [
+    ...altered,
+    ...partitions
+      .filter(({content}, index) => content !== null && content.sha256 !== hashes[index])
+      .map(({name}) => ({name: `${name} in ${disk}`, reason: 'has another sha256'})),
+  ]
 }
 
 async function findAlteredFiles({manifest, file}: ImageDirectory): Promise<Alteration[]> {
@@ -56,21 +56,14 @@ function alteredError({path}: ImageDirectory, altered: readonly Alteration[]): C
   })
 }
 
-/** The sha256 of a partition's content as it lies on the disk. */
-async function hashContent(image: ImageDirectory, partition: ManifestPartition, scratch: string): Promise<string> {
-  const folder = await mkdtemp(join(scratch, 'verify-'))
-  const output = join(folder, partition.name)
-  try {
-    await callStep(
-      await planStep('disk/read-partition', {
-        disk: image.file(`${image.manifest.name}.qcow2`),
-        output,
-        offset: partition.start,
-        size: partition.content?.bytes ?? 0,
-      }),
-    )
-    return await sha256File(output)
-  } finally {
-    remove(folder)
-  }
+/** The sha256 of a partition's content as it lies on the disk; null where it has none. */
+async function hashContent(
+  image: ImageDirectory,
+  {content, start}: ManifestPartition,
+  scratch: string,
+): Promise<string | null> {
+  if (content === null) return null
+  const disk = image.file(`${image.manifest.name}.qcow2`)
+  const step = await planStep('disk/hash-partition', {disk, offset: start, size: content.bytes, scratch})
+  return (await callStep(step)).trim()
 }
