@@ -136,4 +136,30 @@ describe('a server and a client', () => {
     },
     hour,
   )
+
+  it(
+    'show one open port each: that of FLARE on the server, none on the client',
+    async () => {
+      const scan = async (site: string) => {
+        const ids = ['scan-ipv4', 'scan-ipv6', 'network-silent'].flatMap((id) => ['--only', id])
+        const words = ['hardened', '--image', images[site] ?? '', ...ids, '--memory', '2048', '--json']
+        const {stdout} = await cc('cc-image-test', words, {timeoutMs: hour})
+        const {checks} = JSON.parse(stdout) as {checks: {id: string; status: string; detail: string}[]}
+        return Object.fromEntries(checks.map(({id, status, detail}) => [id, `${status}: ${detail}`]))
+      }
+      expect(await scan('server1')).toEqual({
+        'scan-ipv4': expect.stringMatching(
+          /^passed: ports 1 to 65535, 10\.77\.0\.15: open: 8002; allowed: 8002$/,
+        ) as string,
+        'scan-ipv6': expect.stringMatching(/^passed: .*open: 8002.*; allowed: 8002$/) as string,
+        'network-silent': expect.stringMatching(/^passed: /) as string,
+      })
+      expect(await scan('site-1')).toEqual({
+        'scan-ipv4': expect.stringMatching(/^passed: .*10\.77\.0\.15: no port answers; allowed: none$/) as string,
+        'scan-ipv6': expect.stringMatching(/^passed: .*no port answers.*; allowed: none$/) as string,
+        'network-silent': expect.stringMatching(/^passed: /) as string,
+      })
+    },
+    hour,
+  )
 })

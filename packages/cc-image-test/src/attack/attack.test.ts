@@ -234,6 +234,14 @@ describe('the wire', () => {
     expect(found.refused).toHaveLength(65_535)
   }, 60_000)
 
+  it('waits for a program that starts late, and not for one that never does', async () => {
+    const open: number[] = []
+    const host = new HostileHost(new FakeGuest(open, 'all'), {hostile: false})
+    setTimeout(() => open.push(8002), 1500)
+    expect(await host.awaitOpen(guest4, 8002, 30_000, signal)).toBe(true)
+    expect(await host.awaitOpen(guest4, 8003, 10, signal)).toBe(false)
+  })
+
   it('answers connections, and writes down what was tried', async () => {
     const guest = new FakeGuest([], [])
     const host = new HostileHost(guest, {hostile: false})

@@ -26,6 +26,9 @@ interface WireBoot {
   address4: string | null
 }
 
+/** How long the service of a site may take to listen, after the machine has said that it is hardened. */
+const servicePatienceMs = 120_000
+
 /** One boot for all of them: the scans take their time. */
 function wireBoot(): (bench: Bench) => Promise<WireBoot> {
   let booting: Promise<WireBoot> | undefined
@@ -41,13 +44,15 @@ async function boot(bench: Bench): Promise<WireBoot> {
     const host = new HostileHost(wire, {hostile: true})
     const scans: Scan[] = []
     const result = await bench.boot(machine, {
-      timeoutMs: bench.settings.timeoutMs + 300_000,
+      timeoutMs: bench.settings.timeoutMs + 300_000 + servicePatienceMs,
       whileUp: async (signal) => {
         host.advertise()
         for (let waited = 0; waited < 40 && !signal.aborted && host.address4 === null; waited++) await sleep(1000)
         host.advertise()
         await sleep(3000)
         const v4 = host.guestAddress4()
+        if (host.address4 !== null)
+          for (const port of inboundPorts(bench.subject)) await host.awaitOpen(v4, port, servicePatienceMs, signal)
         if (host.address4 !== null)
           scans.push({family: 'IPv4', address: host.address4, ...(await host.scan(v4, signal))})
         for (const [address, bytes] of [...host.addresses6.entries()].slice(0, 2))

@@ -99,6 +99,17 @@ export class HostileHost {
     return {open: ports('open'), refused: ports('refused'), lost}
   }
 
+  /** Wait for a program behind a port: what starts late is to be seen by a scan, too. Whether it came in time. */
+  async awaitOpen(address: Address, port: number, patienceMs: number, signal: AbortSignal): Promise<boolean> {
+    const own = address.length === 4 ? host4 : sourceFor(address)
+    const open = () => this.#answers.get(String(port)) === 'open'
+    for (const end = Date.now() + patienceMs; !open() && Date.now() < end && !signal.aborted;) {
+      this.#syn(own, address, port, 0)
+      await sleep(1000)
+    }
+    return open()
+  }
+
   guestAddress4 = (): Address => guest4
 
   #syn(from: Address, to: Address, port: number, pass: number): void {
