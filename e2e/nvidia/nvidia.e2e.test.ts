@@ -59,6 +59,21 @@ describe('a base image with NVIDIA’s driver, CUDA and attestation', () => {
     expect(again.ms).toBeLessThan(3000)
   })
 
+  it('does again for another version of the driver what follows from it, and nothing before', async () => {
+    const other = [...everything, '--set', 'nvidia.version=550.163']
+    const {stdout} = await cc('cc-image-installer', [
+      ...['--iso', lab().iso['debian-13'], '--root-key', lab().rootKey, '--work-dir', lab().workDir],
+      ...['--output', output, '--dry-run', ...other],
+    ])
+    const lines = stdout.split('\n').filter((line) => line.includes('/scripts/'))
+    const first = lines.findIndex((line) => line.includes('/base/14-nvidia.sh'))
+    expect(first).toBeGreaterThan(0)
+    for (const [index, line] of lines.entries()) expect(line.endsWith('# done'), line).toBe(index < first)
+    const again = buildOf(await install(output, ...other))
+    expect(again.cached).toBe(false)
+    process.stderr.write(`e2e: another version in ${(again.ms / 1000).toFixed(0)} s\n`)
+  }, 1_800_000)
+
   it('refuses a driver that the archive does not have, and keeps the image', async () => {
     const result = await install(output, ...everything, '--set', 'nvidia.version=999.1')
     expect(errorOf(result)).toMatchObject({

@@ -52,9 +52,11 @@ ExecStart=/opt/flare/scripts/workspace.sh $user $group
 EOF
 
 # Another one tells the console: that is a device, and the service may open none but those of a GPU.
-cat >"$units/nvflare-ready.service" <<'EOF'
+# It has the condition of the service, too: a unit that is skipped counts as started.
+cat >"$units/nvflare-ready.service" <<EOF
 [Unit]
 Description=Tell the console that NVIDIA FLARE was started
+ConditionPathExists=$site/kit/startup
 Requires=nvflare.service
 After=nvflare.service
 

@@ -76,6 +76,17 @@ mask_units() {
 	done
 }
 
+@test "without a start-up kit neither FLARE starts nor is it said that it did" {
+	as_user mkdir -p "$tree/usr/lib/systemd/system"
+	step 40-service --tree "$tree" --venv /opt/venv --workspace /vault/workspace --site /mnt/cc/ro --user cc --group cc --logs none
+	((status == 0)) || { echo "$output" && return 1; }
+	for unit in nvflare nvflare-ready; do
+		grep -qx 'ConditionPathExists=/mnt/cc/ro/kit/startup' "$tree/usr/lib/systemd/system/$unit.service"
+		[[ -L $tree/etc/systemd/system/multi-user.target.wants/$unit.service ]]
+	done
+	[[ ! -e $tree/etc/systemd/system/multi-user.target.wants/nvflare-workspace.service ]]
+}
+
 @test "a site has its rules, its kit for one group, and its keys for root alone" {
 	as_user mkdir -p "$dir/kit/startup" "$dir/kit/local"
 	as_user tee "$dir/kit/startup/client.key" <<<secret >/dev/null
