@@ -27,6 +27,8 @@ export interface Boots {
   withKey: (onLine?: (line: string) => void) => Promise<BootResult>
   withWrongKey: (onLine?: (line: string) => void) => Promise<BootResult>
   accelerator: () => Promise<AcceleratorChoice>
+  /** The boot with the key, where somebody has asked for it; null: nobody did. */
+  made: () => Promise<BootResult> | null
   /** Wait until no machine runs any more. */
   settled: () => Promise<void>
 }
@@ -106,6 +108,7 @@ export function startBoots(subject: ImageUnderTest, settings: BootSettings): Boo
     withKey: listen('boot', first),
     withWrongKey: listen('wrong-key', second),
     accelerator: () => accelerator,
+    made: () => started.get('boot') ?? null,
     settled: async () => {
       await Promise.allSettled([accelerator, ...started.values()])
     },

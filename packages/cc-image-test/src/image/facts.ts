@@ -38,8 +38,9 @@ export async function imageFacts({image, disk}: ImageUnderTest, boots: Boots): P
 
 async function kernelOf(boots: Boots): Promise<string | null> {
   try {
-    const {matched} = await boots.withKey()
-    return matched === null ? null : parseBootReport(matched).kernel
+    // Nothing is booted for a fact alone.
+    const matched = (await boots.made())?.matched
+    return matched == null ? null : parseBootReport(matched).kernel
   } catch {
     return null
   }
