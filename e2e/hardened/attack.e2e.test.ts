@@ -4,7 +4,8 @@ import {join} from 'node:path'
 
 import {beforeAll, describe, expect, it} from 'vitest'
 
-import {buildOf, cc, folder, lab} from '../lib/lab.js'
+import {flareImage} from '../lib/flare.js'
+import {buildOf, cc, folder} from '../lib/lab.js'
 
 interface Check {
   id: string
@@ -22,8 +23,7 @@ let html: string
 /** The whole way: base image, FLARE, hardened; then everything that the owner of the host can do to it. */
 beforeAll(async () => {
   const output = folder('attacked')
-  const base = ['--image', lab().image, '--output', output, '--size', '6G', '--json']
-  const flare = buildOf(await cc('nvflare-cc-builder', base)).image
+  const flare = (await flareImage()).image
   const requirements = join(folder('attacked-application'), 'requirements.txt')
   writeFileSync(requirements, '')
   const words = ['--image', flare, '--output', output, '--requirements', requirements, '--role', 'client', '--json']

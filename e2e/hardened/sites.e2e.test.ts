@@ -4,7 +4,8 @@ import {dirname, join} from 'node:path'
 import {beforeAll, describe, expect, it} from 'vitest'
 
 import {boot, type Boot} from '../lib/boot.js'
-import {buildOf, cc, errorOf, folder, lab, type BuildJson} from '../lib/lab.js'
+import {flareImage} from '../lib/flare.js'
+import {cc, errorOf, folder, type BuildJson} from '../lib/lab.js'
 import {provision} from '../lib/kits.js'
 
 const hour = 3_600_000
@@ -17,9 +18,7 @@ let requirements: string
 
 beforeAll(async () => {
   kit = await provision('kits', 'server1', 'site-1')
-  const output = folder('sites-flare')
-  const words = ['--image', lab().image, '--output', output, '--size', '6G', '--json']
-  flare = buildOf(await cc('nvflare-cc-builder', words))
+  flare = await flareImage()
   requirements = application('application', 'six==1.17.0\n')
 }, hour)
 

@@ -5,7 +5,7 @@ import {basename, join} from 'node:path'
 import {SubprocessError} from 'cc-core/exec'
 
 import {folder, lab, runAsUser} from './lab.js'
-import {testUser} from './user.js'
+import {giveToUser} from './user.js'
 
 export interface Boot {
   console: string[]
@@ -13,11 +13,19 @@ export interface Boot {
   ended: 'powered-off' | 'came-up'
 }
 
+/** A raw disk that the guest finds by its serial. */
+export interface DataDisk {
+  file: string
+  serial: string
+  readOnly?: boolean
+}
+
 export interface BootOptions {
   /** A key for cc-root instead of that of the image; null: no key is offered. */
   rootKey?: string | null
   /** Further disks. */
   disks?: string[]
+  dataDisks?: DataDisk[]
   memory?: string
   /** Whether it has a network card, behind the address translation of QEMU: this host is 10.0.2.2. Or its options. */
   network?: boolean | string
@@ -32,13 +40,21 @@ export interface BootOptions {
 export function copyImage(name: string, image = lab().image): string {
   const copy = join(folder(`image-${name}`), 'image')
   execFileSync('cp', ['-r', image, copy])
-  if (process.getuid?.() === 0) execFileSync('chown', ['-R', `${testUser}:`, copy])
+  giveToUser(copy)
   return copy
 }
 
 /** Boot an image in QEMU as the test user until it says CC-BOOT or ends. */
 export async function boot(image: string, options: BootOptions = {}): Promise<Boot> {
-  const {rootKey, disks = [], memory = '768', network = false, until = 'CC-BOOT {', timeoutMs = 240_000} = options
+  const {
+    rootKey,
+    disks = [],
+    dataDisks = [],
+    memory = '768',
+    network = false,
+    until = 'CC-BOOT {',
+    timeoutMs = 240_000,
+  } = options
   const keys = keysOf(image, rootKey)
   const nic = ['user', 'model=virtio-net-pci', ...(typeof network === 'string' ? [network] : [])].join(',')
   const {name} = JSON.parse(readFileSync(join(image, 'manifest.json'), 'utf8')) as {name: string}
@@ -63,6 +79,12 @@ export async function boot(image: string, options: BootOptions = {}): Promise<Bo
     ...['-kernel', join(image, 'vmlinuz'), '-initrd', join(image, 'initrd.img')],
     ...['-append', readFileSync(join(image, 'cmdline'), 'utf8').trim()],
     ...[join(image, `${name}.qcow2`), ...disks].flatMap((file) => ['-drive', `file=${file},if=virtio,format=qcow2`]),
+    ...dataDisks.flatMap(({file, serial, readOnly = false}) => [
+      '-drive',
+      `file=${file},if=none,id=${serial},format=raw,readonly=${readOnly ? 'on' : 'off'}`,
+      '-device',
+      `virtio-blk-pci,drive=${serial},serial=${serial}`,
+    ]),
     ...keys.flatMap(([name, file]) => ['-fw_cfg', `name=opt/cc/keys/${name},file=${file}`]),
   ]
   try {

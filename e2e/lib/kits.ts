@@ -1,11 +1,10 @@
-import {execFileSync} from 'node:child_process'
 import {writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {parseConfig} from 'cc-core/config'
 
 import {folder, runAsUser} from './lab.js'
-import {testUser} from './user.js'
+import {giveToUser} from './user.js'
 
 /** One server and one client; builders as `nvflare provision` itself writes them into a new project file. */
 const project = (server: string, client: string) => `api_version: 3
@@ -34,7 +33,7 @@ export async function provision(name: string, server: string, client: string): P
   const root = folder(name)
   const venv = join(root, 'venv')
   writeFileSync(join(root, 'project.yml'), project(server, client))
-  if (process.getuid?.() === 0) execFileSync('chown', ['-R', `${testUser}:`, root])
+  giveToUser(root)
   const run = async (argv: string[]) => {
     const {exitCode, stdout, stderr} = await runAsUser(argv, {timeoutMs: 900_000})
     if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stdout.slice(-1000)}${stderr.slice(-1000)}`)

@@ -1,11 +1,10 @@
-import {execFileSync} from 'node:child_process'
 import {mkdirSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {inject} from 'vitest'
 
 import {run, type RunOptions, type RunResult} from 'cc-core/exec'
 
-import {asUser, testUser} from './user.js'
+import {asUser, giveToUser, testUser} from './user.js'
 
 /** What the global set-up has made, once for all tests. */
 export interface LabPaths {
@@ -51,7 +50,7 @@ export function cc(
 export function folder(name: string): string {
   const path = join(lab().root, name)
   mkdirSync(path)
-  if (testUser !== process.env['USER'] && process.getuid?.() === 0) execFileSync('chown', [`${testUser}:`, path])
+  giveToUser(path)
   return path
 }
 

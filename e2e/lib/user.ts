@@ -13,6 +13,11 @@ export function makeUser(name: string, options: readonly string[] = []): void {
   }
 }
 
+/** Let everything in a folder belong to the test user. */
+export function giveToUser(path: string): void {
+  if (userInfo().uid === 0) execFileSync('chown', ['-R', `${testUser}:`, path])
+}
+
 /** The words that run a command as a user, without any capability and without our environment. */
 export function asUser(name: string): string[] {
   if (userInfo().uid !== 0) return []

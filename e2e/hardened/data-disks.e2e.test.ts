@@ -1,0 +1,163 @@
+import {randomBytes} from 'node:crypto'
+import {mkdirSync, readFileSync, writeFileSync} from 'node:fs'
+import {dirname, join} from 'node:path'
+
+import {beforeAll, describe, expect, it} from 'vitest'
+
+import {boot, type DataDisk} from '../lib/boot.js'
+import {flareImage} from '../lib/flare.js'
+import {buildOf, cc, folder, lab, runAsUser} from '../lib/lab.js'
+import {giveToUser} from '../lib/user.js'
+
+const hour = 3_600_000
+const secret = 'rows of a hospital'
+
+/** A start-up kit whose program works with the data disk of its site as FLARE's user, and says what comes of it. */
+const program = `#!/bin/bash
+try() { "$@" 2>/dev/null && echo "CC-TEST $* yes" || echo "CC-TEST $* no"; }
+input=/mnt/data/nvflare/input output=/mnt/data/nvflare/output
+if [[ -e $input/rows.csv ]]; then
+	echo "CC-TEST read: $(<$input/rows.csv)"
+	try touch $input/new
+fi
+if [[ -d $output ]]; then
+	echo "CC-TEST before: $(cat $output/model 2>/dev/null)"
+	echo trained >$output/model
+	sync
+	try install -m 755 /bin/true $output/true
+	try $output/true
+fi
+echo CC-TEST done
+exec sleep infinity
+`
+
+let flare: string
+let requirements: string
+let kit: string
+
+beforeAll(async () => {
+  flare = (await flareImage()).image
+  const root = folder('data-disks')
+  requirements = join(root, 'requirements.txt')
+  writeFileSync(requirements, '')
+  kit = join(root, 'kit')
+  for (const part of ['startup', 'local']) mkdirSync(join(kit, part), {recursive: true})
+  writeFileSync(join(kit, 'startup/sub_start.sh'), program, {mode: 0o755})
+  giveToUser(root)
+}, hour)
+
+/** The image of a site that has a key for its data disk, or none. */
+async function site(name: string, role: 'client' | 'server', key: string | null): Promise<string> {
+  const output = folder(`site-${name}`)
+  const mount = role === 'client' ? 'inputKey' : 'outputKey'
+  const words = ['--image', flare, '--output', output, '--requirements', requirements, '--startup-kit', kit]
+  const keyWords = key === null ? [] : ['--set', `hardening.mounts.${mount}=${key}`]
+  const options = ['--role', role, '--development', '--set', 'hardening.logs=console', '--json']
+  return buildOf(await cc('nvflare_cc_hardening_builder', [...words, ...options, ...keyWords])).image
+}
+
+function keyFile(name: string): string {
+  const file = join(folder(name), 'disk.key')
+  writeFileSync(file, randomBytes(32), {mode: 0o600})
+  giveToUser(dirname(file))
+  return file
+}
+
+/** A file system with one file, in a raw disk: as it is, or in LUKS2 as the usage guide makes it. */
+async function inputDisk(name: string, key: string | null): Promise<string> {
+  const root = folder(name)
+  const disk = join(root, 'disk.raw')
+  mkdirSync(join(root, 'content'))
+  writeFileSync(join(root, 'content/rows.csv'), secret)
+  giveToUser(root)
+  const encrypt = `
+    mkfs.ext4 -q -d content plain 32M
+    [[ -n $1 ]] || { mv plain disk.raw; exit; }
+    truncate -s 33M disk.raw
+    cryptsetup luksFormat --batch-mode --disable-locks --type luks2 --cipher aes-xts-plain64 --key-size 512 --sector-size 4096 \\
+      --hash sha256 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --luks2-metadata-size 16k --luks2-keyslots-size 512k \\
+      --offset 2048 --key-file "$1" disk.raw
+    cryptsetup luksDump --batch-mode --disable-locks --dump-volume-key --volume-key-file volume-key --key-file "$1" disk.raw
+    echo '[[1048576, 33554432]]' >pieces
+    /usr/bin/python3 -B "$2/lib/encrypt.py" plain disk.raw pieces volume-key`
+  const argv = ['bash', '-ec', `cd "$0"; ${encrypt}`, root, key ?? '', lab().scripts]
+  const {exitCode, stderr} = await runAsUser(argv)
+  if (exitCode !== 0) throw new Error(stderr)
+  return disk
+}
+
+/** What the console says of a boot: the mounts as the machine reports them, and what the program of the kit says. */
+async function start(image: string, dataDisks: DataDisk[]) {
+  const options = {memory: '2048', timeoutMs: 900_000, until: 'CC-TEST done'}
+  const {console: lines, ended} = await boot(image, {...options, dataDisks})
+  const report = lines.find((line) => line.includes('CC-HARDENED {')) ?? '{"mounts":null}'
+  const {mounts} = JSON.parse(report.slice(report.indexOf('{'))) as {mounts: unknown}
+  const said = lines.flatMap((line) => /CC-TEST (.*)/.exec(line)?.[1]?.trim() ?? [])
+  const failed = lines.flatMap((line) => /cc: FAILED: (.*)/.exec(line)?.[1] ?? [])
+  return {mounts, said, failed, ended, lines}
+}
+
+const input = (file: string): DataDisk => ({file, serial: 'nvflare-input', readOnly: true})
+const output = (file: string): DataDisk => ({file, serial: 'nvflare-output'})
+
+describe('a client', () => {
+  it(
+    'reads its input disk with its key, and changes nothing on it; the disk of a server is left alone',
+    async () => {
+      const key = keyFile('client-key')
+      const image = await site('client', 'client', key)
+      const [disk, other] = [await inputDisk('client-input', key), await inputDisk('client-output', null)]
+      const before = readFileSync(other)
+      const {mounts, said, lines} = await start(image, [input(disk), output(other)])
+      expect(said, lines.join('\n')).toEqual([`read: ${secret}`, 'touch /mnt/data/nvflare/input/new no', 'done'])
+      expect(mounts).toMatchObject({input: 'disk-encrypted', output: 'ignored'})
+      expect(readFileSync(other).equals(before)).toBe(true)
+
+      // Whoever owns the host has another disk for it: not encrypted, or with a key of their own.
+      const plain = await start(image, [input(await inputDisk('client-plain', null))])
+      expect(plain.ended).toBe('powered-off')
+      expect(plain.failed).toEqual([
+        expect.stringMatching(/nvflare-input: its LUKS header (cannot be read|is refused)/),
+      ])
+      const foreign = await start(image, [input(await inputDisk('client-foreign', keyFile('foreign-key')))])
+      expect(foreign.ended).toBe('powered-off')
+      expect(foreign.failed).toEqual([expect.stringContaining('nvflare-input: the key does not open it')])
+    },
+    hour,
+  )
+
+  it(
+    'without a key reads a plain disk',
+    async () => {
+      const image = await site('client-plain', 'client', null)
+      const {mounts, said} = await start(image, [input(await inputDisk('plain-input', null))])
+      expect(said).toEqual([`read: ${secret}`, 'touch /mnt/data/nvflare/input/new no', 'done'])
+      expect(mounts).toMatchObject({input: 'disk-plain'})
+    },
+    hour,
+  )
+})
+
+describe('a server', () => {
+  it(
+    'formats its empty output disk with its key, and finds there what it has written before',
+    async () => {
+      const image = await site('server', 'server', keyFile('server-key'))
+      const disk = join(folder('server-output'), 'disk.raw')
+      writeFileSync(disk, Buffer.alloc(64 * 1024 ** 2))
+      giveToUser(dirname(disk))
+      const rest = [
+        'install -m 755 /bin/true /mnt/data/nvflare/output/true yes',
+        '/mnt/data/nvflare/output/true no',
+        'done',
+      ]
+      const first = await start(image, [output(disk)])
+      expect(first.said, first.lines.join('\n')).toEqual(['before:', ...rest])
+      expect(first.mounts).toMatchObject({input: 'none', output: 'disk-encrypted'})
+      expect(readFileSync(disk).includes('trained')).toBe(false)
+      const second = await start(image, [output(disk)])
+      expect(second.said, second.lines.join('\n')).toEqual(['before: trained', ...rest])
+    },
+    hour,
+  )
+})
