@@ -27,10 +27,11 @@ view_begin() {
 		cp -a --one-file-system --reflink=auto -- "$tree/." "$view/"
 }
 
-# view_end WORK: nothing of it is left.
+# view_end WORK: nothing of it is left. The view goes with all that is mounted in it at once: one by one would fail at
+# what lies below /sys, which this namespace has from another one.
 view_end() {
-	umount -R -l "$1/view" 2>/dev/null || true
-	rm -rf -- "$1"
+	! mountpoint -q "$1/view" || umount -l "$1/view"
+	rm -rf --one-file-system -- "$1"
 }
 
 # build_modules WORK KERNEL OUTPUT CHANGE PACKAGE...: install packages into the view, let the function CHANGE alter it

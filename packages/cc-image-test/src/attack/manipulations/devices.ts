@@ -45,6 +45,8 @@ const types = {
 
 const unit = '[Service]\nExecStart=/bin/sh -c "echo CC-OWNED >/dev/console"\n'
 const dropIn = '[Service]\nExecStartPost=/bin/sh -c "echo CC-OWNED >/dev/console"\n'
+/** The password "owned", as crypt(3) keeps it. */
+const hashOfOwned = '$6$cc$Is9LULBYD4q2CfyD4Pk3tj27hTgfeWyfkQC7MW0aK4svXK0lfAZcjMVsmBzs2sdVFAKU3vJtODfaExqX/.YRT0'
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 
 const device = (
@@ -99,10 +101,12 @@ export const deviceManipulations = tampered([
   device(
     'fw-cfg-credentials',
     'fw_cfg brings credentials',
-    'passes the same credentials by fw_cfg',
+    'passes credentials for a root password, a unit, a line on the console and a host name by fw_cfg',
+    // Names of fw_cfg have at most 55 characters.
     [
-      ...['-fw_cfg', 'name=opt/io.systemd.credentials/passwd.plaintext-password.root,string=owned'],
-      ...['-fw_cfg', `name=opt/io.systemd.credentials/systemd.extra-unit.owned.service,string=${base64(unit)}`],
+      ...['-fw_cfg', `name=opt/io.systemd.credentials/passwd.hashed-password.root,string=${hashOfOwned}`],
+      ...['-fw_cfg', `name=opt/io.systemd.credentials/systemd.extra-unit.o.service,string=${unit}`],
+      ...['-fw_cfg', 'name=opt/io.systemd.credentials/tmpfiles.extra,string=w /dev/console - - - - CC-OWNED'],
       ...['-fw_cfg', 'name=opt/io.systemd.credentials/system.hostname,string=owned'],
     ],
     'the measured command line says systemd.import_credentials=no',
