@@ -1,6 +1,6 @@
 import {createHash} from 'node:crypto'
 import {execFileSync} from 'node:child_process'
-import {readFileSync} from 'node:fs'
+import {mkdirSync, readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {afterAll, beforeAll, beforeEach, describe, expect, it} from 'vitest'
@@ -9,45 +9,47 @@ import {boot, copyImage, type Boot} from '../lib/boot.js'
 import {makeCertificates, startBroker, type Answers} from '../lib/broker.js'
 import {buildOf, cc, folder, lab} from '../lib/lab.js'
 import {pretendSnp, standIn} from '../lib/tee.js'
+import {giveToUser} from '../lib/user.js'
 
 const timeoutMs = 1_200_000
 const key = (image: string, name: string) => readFileSync(join(image, 'keys', name)).toString('base64') + '\n'
 
 /** A production image whose keys come from a broker on this host. */
+let image: string
+let certificates: string
+let broker: Awaited<ReturnType<typeof startBroker>>
+let answers: Answers = () => null
+
+beforeAll(async () => {
+  certificates = folder('certificates')
+  makeCertificates(certificates)
+  execFileSync('chmod', ['-R', 'a+rX', certificates])
+  broker = await startBroker(certificates, (resource) => answers(resource))
+  const client = standIn('kbs-client')
+  const sha256 = createHash('sha256').update(readFileSync(client)).digest('hex')
+  const hook = standIn('openssl-hook')
+  const sets = [
+    'profile=production',
+    'os.packages=[openssl]',
+    `os.files=[{path: /etc/initramfs-tools/hooks/openssl, from: ${hook}, mode: "0755"}]`,
+    'layout.partitions.cc-root.key=kbs',
+    'layout.partitions.cc-app.key=kbs',
+    `kbs={url: https://10.0.2.2:${broker.port}, caFile: ${join(certificates, 'ca.pem')}, timeoutSeconds: 20, attempts: 2}`,
+    `kbs={client: ${client}, clientSha256: ${sha256}, resource: "site/keys/{partition}"}`,
+  ]
+  const result = await cc('cc-image-installer', [
+    ...['--iso', lab().iso['debian-12'], '--output', join(folder('kbs-build'), 'build'), '--json'],
+    ...sets.flatMap((set) => ['--set', set]),
+  ])
+  image = buildOf(result).image
+}, timeoutMs)
+afterAll(() => broker.server.close())
+beforeEach(() => {
+  broker.asked.length = 0
+  broker.present(certificates)
+})
+
 describe('a production image with the key source kbs', {timeout: timeoutMs}, () => {
-  let image: string
-  let certificates: string
-  let broker: Awaited<ReturnType<typeof startBroker>>
-  let answers: Answers = () => null
-
-  beforeAll(async () => {
-    certificates = folder('certificates')
-    makeCertificates(certificates)
-    execFileSync('chmod', ['-R', 'a+rX', certificates])
-    broker = await startBroker(certificates, (resource) => answers(resource))
-    const client = standIn('kbs-client')
-    const sha256 = createHash('sha256').update(readFileSync(client)).digest('hex')
-    const hook = standIn('openssl-hook')
-    const sets = [
-      'profile=production',
-      'os.packages=[openssl]',
-      `os.files=[{path: /etc/initramfs-tools/hooks/openssl, from: ${hook}, mode: "0755"}]`,
-      'layout.partitions.cc-root.key=kbs',
-      'layout.partitions.cc-app.key=kbs',
-      `kbs={url: https://10.0.2.2:${broker.port}, caFile: ${join(certificates, 'ca.pem')}, timeoutSeconds: 20, attempts: 2}`,
-      `kbs={client: ${client}, clientSha256: ${sha256}, resource: "site/keys/{partition}"}`,
-    ]
-    const result = await cc('cc-image-installer', [
-      ...['--iso', lab().iso['debian-12'], '--output', join(folder('kbs-build'), 'build'), '--json'],
-      ...sets.flatMap((set) => ['--set', set]),
-    ])
-    image = buildOf(result).image
-  }, timeoutMs)
-  afterAll(() => broker.server.close())
-  beforeEach(() => {
-    broker.asked.length = 0
-  })
-
   async function start(name: string, options: {snp?: boolean; network?: boolean} = {}): Promise<Boot> {
     const {snp = true, network = true} = options
     const copy = copyImage(`kbs-${name}`, image)
@@ -92,10 +94,7 @@ describe('a production image with the key source kbs', {timeout: timeoutMs}, () 
   it('does not take a key from a broker with another certificate', async () => {
     const others = folder('other-certificates')
     makeCertificates(others)
-    broker.server.setSecureContext({
-      key: readFileSync(join(others, 'server.key')),
-      cert: readFileSync(join(others, 'server.pem')),
-    })
+    broker.present(others)
     answers = () => ({status: 200, body: key(image, 'root.key')})
     expectRefused(await start('other-ca'), /cc-root: no key from 'kbs': .*the certificate or the connection/)
     expect(broker.asked).toEqual([])
@@ -103,5 +102,49 @@ describe('a production image with the key source kbs', {timeout: timeoutMs}, () 
 
   it('without a network says so', async () => {
     expectRefused(await start('no-network', {network: false}), /the network: there is no interface/)
+  })
+})
+
+/** The whole way for production: FLARE and a site in an image whose root, kit and workspace have keys of the broker. */
+describe('a hardened production image', {timeout: timeoutMs}, () => {
+  let hardened: string
+
+  beforeAll(async () => {
+    const output = folder('kbs-hardened')
+    const flare = buildOf(
+      await cc('nvflare-cc-builder', ['--image', image, '--output', output, '--size', '6G', '--json']),
+    )
+    const application = folder('kbs-application')
+    const requirements = join(application, 'requirements.txt')
+    const kit = join(application, 'kit')
+    for (const part of ['startup', 'local']) mkdirSync(join(kit, part), {recursive: true})
+    writeFileSync(join(kit, 'startup/sub_start.sh'), '#!/bin/bash\nexec sleep infinity\n', {mode: 0o755})
+    writeFileSync(requirements, '')
+    giveToUser(application)
+    const words = ['--image', flare.image, '--output', output, '--requirements', requirements, '--startup-kit', kit]
+    hardened = buildOf(await cc('nvflare_cc_hardening_builder', [...words, '--role', 'client', '--json'])).image
+  }, timeoutMs)
+
+  it('starts FLARE with the keys of the broker, and tells the host no more than that', async () => {
+    answers = (resource) => {
+      const file = {'site/keys/cc-root': 'root.key', 'site/keys/cc-ro': 'ro.key'}[resource]
+      return {status: 200, body: file === undefined ? `${'A'.repeat(44)}\n` : key(hardened, file)}
+    }
+    const copy = copyImage('kbs-hardened-good', hardened)
+    pretendSnp(copy)
+    const options = {rootKey: null, network: true, memory: '2048', timeoutMs}
+    const {console: lines, ended} = await boot(copy, {...options, until: 'cc: ready'})
+    expect(ended, lines.join('\n')).toBe('came-up')
+    expect([...broker.asked].sort()).toEqual(['site/keys/cc-app', 'site/keys/cc-ro', 'site/keys/cc-root'])
+    expect(lines).toContain('cc: hardened')
+    expect(lines.filter((line) => /CC-(BOOT|HARDENED|READY)|INSECURE/.test(line))).toEqual([])
+  })
+
+  it('without a TEE powers off, whatever keys the host has', async () => {
+    const {console: lines, ended} = await boot(copyImage('kbs-hardened-no-tee', hardened), {network: true, timeoutMs})
+    expect(ended, lines.join('\n')).toBe('powered-off')
+    const failures = lines.filter((line) => line.includes('cc: FAILED:'))
+    expect(failures).toEqual([expect.stringMatching(/no key: this machine is not confidential: .*; powering off/)])
+    expect(broker.asked).toEqual([])
   })
 })

@@ -18,19 +18,25 @@ export function makeCertificates(folder: string): void {
 /** What a test wants the broker to say, by the path of the resource; null: nothing at all. */
 export type Answers = (resource: string) => {status: number; body: string} | null
 
-/** An HTTPS server that stands in for a key broker. */
+/** An HTTPS server that stands in for a key broker; it can present itself with other certificates. */
 export async function startBroker(
   folder: string,
   answers: Answers,
-): Promise<{port: number; asked: string[]; server: Server}> {
+): Promise<{port: number; asked: string[]; server: Server; present: (certificates: string) => void}> {
   const asked: string[] = []
-  const file = (name: string) => readFileSync(join(folder, name))
-  const server = createServer({key: file('server.key'), cert: file('server.pem')}, (request, response) => {
+  const identity = (certificates: string) => ({
+    key: readFileSync(join(certificates, 'server.key')),
+    cert: readFileSync(join(certificates, 'server.pem')),
+  })
+  const server = createServer(identity(folder), (request, response) => {
     const resource = (request.url ?? '').replace('/kbs/v0/resource/', '')
     asked.push(resource)
     const answer = answers(resource)
     if (answer !== null) response.writeHead(answer.status).end(answer.body)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {port: (server.address() as AddressInfo).port, asked, server}
+  const present = (certificates: string) => {
+    server.setSecureContext(identity(certificates))
+  }
+  return {port: (server.address() as AddressInfo).port, asked, server, present}
 }
