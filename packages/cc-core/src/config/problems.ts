@@ -19,7 +19,7 @@ function describe(issue: Issue): string[] {
       return [`${where}: ${issue.issues[0]?.message ?? 'wrong name'}, got '${path.at(-1) ?? ''}'`]
     case 'invalid_type':
       if (issue.input === undefined) return [`${where}: is required`]
-      return [`${where}: ${typeText(issue)}, got ${show(issue.input)}`]
+      return [`${where}: ${typeText(issue)}, got ${show(issue.input)}${quotesHint(issue)}`]
     case 'invalid_value':
       return [`${where}: expected ${issue.values.map(String).join(' | ')}, got ${show(issue.input)}`]
     default:
@@ -33,6 +33,12 @@ function typeText(issue: Extract<Issue, {code: 'invalid_type'}>): string {
     ? issue.message
     : `expected ${issue.expected === 'record' ? 'object' : issue.expected}`
 }
+
+/** YAML takes a text like 12.8, 0815 or yes for something else. */
+const quotesHint = ({expected, input}: Extract<Issue, {code: 'invalid_type'}>): string =>
+  expected === 'string' && ['number', 'boolean'].includes(typeof input)
+    ? `; in quotes it is a text: "${String(input)}"`
+    : ''
 
 /** The keys that are possible beside an unknown one. */
 function knownKeys(parent: readonly string[]): string {
