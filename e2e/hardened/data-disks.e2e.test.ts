@@ -20,7 +20,7 @@ if [[ -e $input/rows.csv ]]; then
 	echo "CC-TEST read: $(<$input/rows.csv)"
 	try touch $input/new
 fi
-if [[ -d $output ]]; then
+if mountpoint -q $output; then
 	echo "CC-TEST before: $(cat $output/model 2>/dev/null)"
 	echo trained >$output/model
 	sync
@@ -71,7 +71,8 @@ async function inputDisk(name: string, key: string | null): Promise<string> {
   writeFileSync(join(root, 'content/rows.csv'), secret)
   giveToUser(root)
   const encrypt = `
-    mkfs.ext4 -q -d content plain 32M
+    # Blocks of the size that the encrypted disk has sectors of.
+    mkfs.ext4 -q -b 4096 -d content plain 32M
     [[ -n $1 ]] || { mv plain disk.raw; exit; }
     truncate -s 33M disk.raw
     cryptsetup luksFormat --batch-mode --disable-locks --type luks2 --cipher aes-xts-plain64 --key-size 512 --sector-size 4096 \\

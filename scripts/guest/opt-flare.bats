@@ -239,11 +239,12 @@ disk() {
 @test "data: an empty output is formatted, encrypted where a key is there" {
 	site_conf role=server output=/mnt/out output-key=no
 	disk vdb nvflare-output
-	for name in mount mkfs.ext4 chown; do stub "$name"; done
+	for name in mount mkfs.ext4; do stub "$name"; done
 	stub mountpoint 'exit 1'
 	duty data_mounts.sh
 	((status == 0)) || { cat "$R/dev/console" && return 1; }
 	[[ $(calls) == *"mkfs.ext4 -q -F -m 0 -E nodiscard $R/dev/vdb"*"mount -t ext4 -o rw,nosuid,nodev,noexec $R/dev/vdb $R/mnt/out"* ]]
+	[[ $(stat -c %a:%g "$R/mnt/out") == "770:$(stat -c %g "$R/ro/kit")" ]]
 	rm "$BATS_TEST_TMPDIR/calls"
 	site_conf role=server output=/mnt/out output-key=yes
 	head -c 32 /dev/urandom >"$R/ro/keys/output.key"
@@ -255,6 +256,21 @@ disk() {
 	((status == 0)) || { cat "$R/dev/console" "$R/run/cc/message" && return 1; }
 	[[ $(head -c 4 "$R/dev/vdb") == LUKS ]]
 	[[ $(calls) == *"cryptsetup open --type luks2 --header"*"mkfs.ext4 -q -F -m 0 -E nodiscard $R/dev/mapper/nvflare-output"* ]]
+}
+
+@test "data: an output on cc-out is for FLARE to write, unless it is locked" {
+	local state mode
+	site_conf role=server output=/mnt/out output-key=no
+	echo cc-out.mount=/mnt/out >>"$R/run/cc/boot.conf"
+	mkdir -p "$R/run/cc/state"
+	for state in encrypted:770 plain:770 locked:755; do
+		mode=${state#*:}
+		install -d -m 755 "$R/mnt/out"
+		echo "${state%:*}" >"$R/run/cc/state/cc-out"
+		duty data_mounts.sh
+		((status == 0)) || { cat "$R/dev/console" && return 1; }
+		[[ $(stat -c %a "$R/mnt/out") == "$mode" && $(<"$R/run/cc/hardening/output") == "partition-${state%:*}" ]]
+	done
 }
 
 @test "workspace: only on the encrypted partition, and no link leads the kit elsewhere" {

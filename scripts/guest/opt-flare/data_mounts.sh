@@ -62,6 +62,13 @@ mount_disk() {
 	mount -t ext4 -o "$2" "$DEVICE" "$target" 2>"$R/run/cc/message" || fail "nvflare-$1: cannot be mounted at ${target#"$R"}"
 }
 
+# open_to_flare NAME: let FLARE write where site.conf says that NAME is: the group that reads the kit is its own.
+open_to_flare() {
+	target="$R$(site "$1")"
+	{ chgrp "$(stat -c %g "$RO/kit")" "$target" && chmod 0770 "$target"; } ||
+		fail "nvflare-$1: ${target#"$R"} cannot be given to FLARE"
+}
+
 role=$(site role)
 case $role in
 client) mine=input other=output ;;
@@ -82,6 +89,9 @@ if [ -n "$(site "$mine")" ]; then
 		state=
 		[ ! -r "$R/run/cc/state/cc-out" ] || read -r state <"$R/run/cc/state/cc-out"
 		remember output "partition-${state:-absent}"
+		case $state in
+		encrypted | plain) open_to_flare output ;;
+		esac
 	fi
 	if find_disk "nvflare-$mine"; then
 		open_disk "$mine"
@@ -93,7 +103,7 @@ if [ -n "$(site "$mine")" ]; then
 			# The disk takes the place of the partition, and of what closes a locked one.
 			! mountpoint -q "$R$(site output)" || umount "$R$(site output)" || fail "nvflare-output: $(site output) is in use"
 			mount_disk output rw,nosuid,nodev,noexec
-			chown "$(stat -c %u:%g "$RO/kit")" "$R$(site output)"
+			open_to_flare output
 		fi
 		remember "$mine" "disk-$state"
 	fi
