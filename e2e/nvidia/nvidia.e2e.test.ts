@@ -65,7 +65,7 @@ describe('a base image with NVIDIA’s driver, CUDA and attestation', () => {
       ...['--iso', lab().iso['debian-13'], '--root-key', lab().rootKey, '--work-dir', lab().workDir],
       ...['--output', output, '--dry-run', ...other],
     ])
-    const lines = stdout.split('\n').filter((line) => line.includes('/scripts/'))
+    const lines = stdout.split('\n').filter((line) => line.startsWith('bash '))
     const first = lines.findIndex((line) => line.includes('/base/14-nvidia.sh'))
     expect(first).toBeGreaterThan(0)
     for (const [index, line] of lines.entries()) expect(line.endsWith('# done'), line).toBe(index < first)
