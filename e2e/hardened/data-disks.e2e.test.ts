@@ -10,17 +10,17 @@ import {buildOf, cc, folder, lab, runAsUser} from '../lib/lab.js'
 import {giveToUser} from '../lib/user.js'
 
 const hour = 3_600_000
+type Role = 'client' | 'server'
 const secret = 'rows of a hospital'
 
-/** A start-up kit whose program works with the data disk of its site as FLARE's user, and says what comes of it. */
-const program = `#!/bin/bash
+/** The program of a start-up kit: works with the data disk of its site as FLARE's user, and says what comes of it. */
+const program = (role: Role) => `#!/bin/bash
 try() { "$@" 2>/dev/null && echo "CC-TEST $* yes" || echo "CC-TEST $* no"; }
 input=/mnt/data/nvflare/input output=/mnt/data/nvflare/output
-if [[ -e $input/rows.csv ]]; then
+if [[ ${role} == client ]]; then
 	echo "CC-TEST read: $(<$input/rows.csv)"
 	try touch $input/new
-fi
-if mountpoint -q $output; then
+else
 	echo "CC-TEST before: $(cat $output/model 2>/dev/null)"
 	echo trained >$output/model
 	sync
@@ -33,24 +33,35 @@ exec sleep infinity
 
 let flare: string
 let requirements: string
-let kit: string
+let kits: string
 
 beforeAll(async () => {
   flare = (await flareImage()).image
   const root = folder('data-disks')
   requirements = join(root, 'requirements.txt')
   writeFileSync(requirements, '')
-  kit = join(root, 'kit')
-  for (const part of ['startup', 'local']) mkdirSync(join(kit, part), {recursive: true})
-  writeFileSync(join(kit, 'startup/sub_start.sh'), program, {mode: 0o755})
+  kits = join(root, 'kits')
+  for (const role of ['client', 'server'] as const) {
+    for (const part of ['startup', 'local']) mkdirSync(join(kits, role, part), {recursive: true})
+    writeFileSync(join(kits, role, 'startup/sub_start.sh'), program(role), {mode: 0o755})
+  }
   giveToUser(root)
 }, hour)
 
 /** The image of a site that has a key for its data disk, or none. */
-async function site(name: string, role: 'client' | 'server', key: string | null): Promise<string> {
+async function site(name: string, role: Role, key: string | null): Promise<string> {
   const output = folder(`site-${name}`)
   const mount = role === 'client' ? 'inputKey' : 'outputKey'
-  const words = ['--image', flare, '--output', output, '--requirements', requirements, '--startup-kit', kit]
+  const words = [
+    '--image',
+    flare,
+    '--output',
+    output,
+    '--requirements',
+    requirements,
+    '--startup-kit',
+    join(kits, role),
+  ]
   const keyWords = key === null ? [] : ['--set', `hardening.mounts.${mount}=${key}`]
   const options = ['--role', role, '--development', '--set', 'hardening.logs=console', '--json']
   return buildOf(await cc('nvflare_cc_hardening_builder', [...words, ...options, ...keyWords])).image
