@@ -30,6 +30,7 @@ dd if="$work/plain" of="$work/disk" bs=1M seek=1 conv=notrunc status=none
 cat >"$work/initrd/cc/boot.conf" <<CONF
 version=1
 profile=development
+cmdline=$(cat "$image/cmdline")
 partitions=cc-ro
 cc-ro.encryption=luks2
 cc-ro.integrity=verity
