@@ -15,8 +15,6 @@ After=cc-boot-check.service
 [Service]
 Type=oneshot
 ExecStart=/bin/sh -c 'exec >/dev/console 2>/dev/null; cd /mnt/cc/app; if [ -e data ]; then if dd if=data of=/dev/null bs=1M; then echo CC-TEST read $(sha256sum <data); else echo CC-TEST unreadable; fi; else head -c 41943040 /dev/zero >data; sync; echo CC-TEST written; fi'
-[Install]
-WantedBy=multi-user.target
 `
 
 it(
@@ -30,10 +28,13 @@ it(
     }
     const service = file('cc-test.service', unit)
     const key = file('app.key', randomBytes(32))
-    const units = ['/etc/systemd/system/cc-test.service', '/etc/systemd/system/multi-user.target.wants/cc-test.service']
+    // Links cannot be put into an image, so another unit wants it.
+    const wants = file('wants.conf', '[Unit]\nWants=cc-test.service\n')
+    const units = '/etc/systemd/system'
     const files = [
       `{path: /etc/cc/keys/app.key, from: ${key}}`,
-      ...units.map((path) => `{path: ${path}, from: ${service}, mode: "0644"}`),
+      `{path: ${units}/cc-test.service, from: ${service}, mode: "0644"}`,
+      `{path: ${units}/cc-boot-check.service.d/test.conf, from: ${wants}, mode: "0644"}`,
     ]
     const built = await cc('cc-image-installer', [
       ...['--iso', lab().iso['debian-12'], '--root-key', lab().rootKey, '--output', join(work, 'build'), '--json'],
