@@ -255,6 +255,20 @@ python() {
 	[[ $(jq -r '[.gpu.verified, .gpu.rim, .gpu.verify] | join(" ")' <<<"$output") == 'true http://r 1' ]]
 }
 
+@test "cc-attest gives what nvattest says, and the token goes by its environment" {
+	sed -i s/sdk=python/sdk=nvattest/ "$root/etc/cc/attestation.conf"
+	gpu 0000:01:00.0
+	program nvattest 'printf "%s" "$NV_ATTESTATION_SERVICE_KEY" >"$CC_ROOT/got"; echo chatter >&2; echo "{\"result_code\":0}"'
+	CC_ATTESTATION_TOKEN=secret attest --gpu --verify --nonce "$nonce"
+	((status == 0)) || { echo "$output $stderr" && return 1; }
+	[[ $(jq -c .gpu <<<"$output") == '{"status":"ok","verified":true,"nvattest":{"result_code":0}}' ]]
+	[[ $(cat "$root/got") == secret && $output$stderr$(cat "$calls") != *secret* ]]
+	grep -qx "nvattest attest --verifier local --rim-url http://r --ocsp-url http://o --nras-url http://n --format json --device gpu --nonce $nonce" "$calls"
+	program nvattest 'exit 3'
+	attest --gpu --verify
+	((status == 1)) && [[ $(jq -r .gpu.detail <<<"$output") == *'exit status 3' ]]
+}
+
 @test "cc-attest fails where the SDK does, with or without its words" {
 	gpu 0000:01:00.0
 	python 'printf "{\"status\":\"failed\",\"detail\":\"bad\"}" >&3; exit 1'
