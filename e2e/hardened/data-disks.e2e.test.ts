@@ -6,6 +6,7 @@ import {beforeAll, describe, expect, it} from 'vitest'
 
 import {boot, type DataDisk} from '../lib/boot.js'
 import {flareImage} from '../lib/flare.js'
+import {standInKit} from '../lib/kits.js'
 import {buildOf, cc, folder, lab, runAsUser} from '../lib/lab.js'
 import {giveToUser} from '../lib/user.js'
 
@@ -14,8 +15,7 @@ type Role = 'client' | 'server'
 const secret = 'rows of a hospital'
 
 /** The program of a start-up kit: works with the data disk of its site as FLARE's user, and says what comes of it. */
-const program = (role: Role) => `#!/bin/bash
-try() { "$@" 2>/dev/null && echo "CC-TEST $* yes" || echo "CC-TEST $* no"; }
+const program = (role: Role) => `try() { "$@" 2>/dev/null && echo "CC-TEST $* yes" || echo "CC-TEST $* no"; }
 input=/mnt/data/nvflare/input output=/mnt/data/nvflare/output
 if [[ ${role} == client ]]; then
 	echo "CC-TEST read: $(<$input/rows.csv)"
@@ -28,7 +28,6 @@ else
 	try $output/true
 fi
 echo CC-TEST done
-exec sleep infinity
 `
 
 let flare: string
@@ -41,10 +40,7 @@ beforeAll(async () => {
   requirements = join(root, 'requirements.txt')
   writeFileSync(requirements, '')
   kits = join(root, 'kits')
-  for (const role of ['client', 'server'] as const) {
-    for (const part of ['startup', 'local']) mkdirSync(join(kits, role, part), {recursive: true})
-    writeFileSync(join(kits, role, 'startup/sub_start.sh'), program(role), {mode: 0o755})
-  }
+  for (const role of ['client', 'server'] as const) standInKit(join(kits, role), program(role))
   giveToUser(root)
 }, hour)
 

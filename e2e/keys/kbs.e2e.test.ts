@@ -1,12 +1,13 @@
 import {createHash} from 'node:crypto'
 import {execFileSync} from 'node:child_process'
-import {mkdirSync, readFileSync, writeFileSync} from 'node:fs'
+import {readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {afterAll, beforeAll, beforeEach, describe, expect, it} from 'vitest'
 
 import {boot, copyImage, type Boot} from '../lib/boot.js'
 import {makeCertificates, startBroker, type Answers} from '../lib/broker.js'
+import {standInKit} from '../lib/kits.js'
 import {buildOf, cc, folder, lab} from '../lib/lab.js'
 import {pretendSnp, standIn} from '../lib/tee.js'
 import {giveToUser} from '../lib/user.js'
@@ -116,9 +117,7 @@ describe('a hardened production image', {timeout: timeoutMs}, () => {
     )
     const application = folder('kbs-application')
     const requirements = join(application, 'requirements.txt')
-    const kit = join(application, 'kit')
-    for (const part of ['startup', 'local']) mkdirSync(join(kit, part), {recursive: true})
-    writeFileSync(join(kit, 'startup/sub_start.sh'), '#!/bin/bash\nexec sleep infinity\n', {mode: 0o755})
+    const kit = standInKit(join(application, 'kit'), '')
     writeFileSync(requirements, '')
     giveToUser(application)
     const words = ['--image', flare.image, '--output', output, '--requirements', requirements, '--startup-kit', kit]

@@ -1,4 +1,4 @@
-import {writeFileSync} from 'node:fs'
+import {mkdirSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {parseConfig} from 'cc-core/config'
@@ -43,4 +43,11 @@ export async function provision(name: string, server: string, client: string): P
   await run([join(venv, 'bin/pip'), 'install', '--quiet', ...parseConfig({}).flare.requirements])
   await run([join(venv, 'bin/nvflare'), 'provision', '-p', join(root, 'project.yml'), '-w', join(root, 'workspace')])
   return (site) => join(root, 'workspace/e2e/prod_00', site)
+}
+
+/** A start-up kit of no role, whose program is a shell script. */
+export function standInKit(path: string, program: string): string {
+  for (const part of ['startup', 'local']) mkdirSync(join(path, part), {recursive: true})
+  writeFileSync(join(path, 'startup/sub_start.sh'), `#!/bin/bash\n${program}exec sleep infinity\n`, {mode: 0o755})
+  return path
 }
