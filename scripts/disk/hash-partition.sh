@@ -17,20 +17,8 @@
 step "$@"
 need qemu-img python3
 
-# Neither has a name, so that nothing is left however this ends.
-pieces=$(mktemp -- "$scratch/.pieces.XXXXXX")
-exec {pieces_fd}<>"$pieces"
-rm -- "$pieces"
-pieces=/proc/self/fd/$pieces_fd
-
-file=$disk
-if ! qcow2_pieces "$disk" "$offset" "$size" >"$pieces"; then
-	copy=$(mktemp -- "$scratch/.content.XXXXXX")
-	exec {copy_fd}<>"$copy"
-	rm -- "$copy"
-	file=/proc/self/fd/$copy_fd
-	qcow2_read "$disk" "$offset" "$size" "$file"
-	printf '[[0, %s]]\n' "$size" >"$pieces"
-fi
-python3 -B "$scripts_dir/lib/hash-pieces.py" "$file" "$pieces" ||
+work=$(mktemp -d -- "$scratch/.hash.XXXXXX")
+trap 'rm -rf -- "$work"' EXIT
+qcow2_content "$disk" "$offset" "$size" "$work/pieces" "$work"
+python3 -B "$scripts_dir/lib/hash-pieces.py" "$qcow2_file" "$work/pieces" ||
 	die E_IMAGE "$disk cannot be read" "it may be damaged"

@@ -40,15 +40,5 @@ if [[ -n $header ]]; then
 	luks_volume_key "$header" "$key_file" "$volume_key"
 fi
 
-file=$disk
-if ! qcow2_pieces "$disk" "$offset" "$size" >/mnt/pieces; then
-	# Compressed, or on top of another file: qemu-img knows how to read that. The copy has no name, so that nothing is
-	# left of it however this ends.
-	copy=$(mktemp -- "$(dirname -- "$tree")/.content.XXXXXX")
-	exec {copy_fd}<>"$copy"
-	rm -- "$copy"
-	file=/proc/self/fd/$copy_fd
-	qcow2_read "$disk" "$offset" "$size" "$file"
-	printf '[[0, %s]]\n' "$size" >/mnt/pieces
-fi
-ext4_unpack "$file" /mnt/pieces "$sha256" "$volume_key" "$tree" "$name in $disk"
+qcow2_content "$disk" "$offset" "$size" /mnt/pieces "$(dirname -- "$tree")"
+ext4_unpack "$qcow2_file" /mnt/pieces "$sha256" "$volume_key" "$tree" "$name in $disk"

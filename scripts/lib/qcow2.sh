@@ -23,6 +23,21 @@ qcow2_pieces() {
 # qcow2_room DISK OFFSET LENGTH: the same of what was set aside and not yet written. Fails where not all of it was.
 qcow2_room() { qcow2_pieces "$@" room; }
 
+# qcow2_content DISK OFFSET LENGTH PIECES FOLDER: set qcow2_file to the file in which a part of the disk can be read, and
+# write to PIECES where: the disk itself, or a copy in FOLDER where it does not lie there as it is, compressed or on top
+# of another file. The copy has no name, so that nothing is left of it however this ends.
+qcow2_content() {
+	local copy copy_fd
+	qcow2_file=$1
+	! qcow2_pieces "$1" "$2" "$3" >"$4" || return 0
+	copy=$(mktemp -- "$5/.content.XXXXXX")
+	exec {copy_fd}<>"$copy"
+	rm -- "$copy"
+	qcow2_file=/proc/self/fd/$copy_fd
+	qcow2_read "$1" "$2" "$3" "$qcow2_file"
+	printf '[[0, %s]]\n' "$3" >"$4"
+}
+
 # qcow2_read DISK OFFSET LENGTH OUTPUT: copy a part of the disk into a file of its own.
 qcow2_read() {
 	local message
