@@ -123,3 +123,22 @@ amd() {
 	step 52-sev-guest --tree "$tree" --needed --kernels linux-good
 	failed_with E_PACKAGE "kernel 6.1.0-x has no sev-guest"
 }
+
+@test "the view that modules are built in goes with all that is mounted in it, on an overlay or as a copy" {
+	local kind
+	as_user mkdir -p "$dir/a tree/sys"
+	as_user touch "$dir/a tree/file"
+	for kind in overlay copy; do
+		run in_namespace bash -euc '
+			tree=$1/"a tree"
+			[[ $3 == overlay ]] || mount() { [[ $* != *"-t overlay"* ]] && command mount "$@"; }
+			. "$2/lib/dkms.sh"
+			view_begin "$1/a view"
+			[[ -e $view/file ]]
+			echo changed >"$view/file"
+			mount --rbind /sys "$view/sys"
+			view_end "$1/a view"
+			[[ ! -e $1/"a view" && ! -s $tree/file && -d /sys/kernel ]]' - "$dir" "$BATS_TEST_DIRNAME/.." "$kind"
+		((status == 0)) || { echo "$kind: $output" && return 1; }
+	done
+}

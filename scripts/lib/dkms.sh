@@ -15,7 +15,7 @@ overlay_path() {
 }
 
 # view_begin WORK: $view shows the tree, and what is changed in it goes to WORK. Kernels before 5.11 have no overlayfs
-# for ordinary users: they get a copy.
+# for ordinary users: they get a copy, on a mount of its own, so that what is mounted in it goes with it as well.
 view_begin() {
 	local layers
 	rm -rf -- "$1"
@@ -24,13 +24,13 @@ view_begin() {
 	layers="lowerdir=$(overlay_path "$tree"),upperdir=$(overlay_path "$1/upper"),workdir=$(overlay_path "$1/work")"
 	mount -t overlay -o "$layers,userxattr" overlay "$view" 2>/dev/null ||
 		mount -t overlay -o "$layers" overlay "$view" 2>/dev/null ||
-		cp -a --one-file-system --reflink=auto -- "$tree/." "$view/"
+		{ mount --bind "$view" "$view" && cp -a --one-file-system --reflink=auto -- "$tree/." "$view/"; }
 }
 
 # view_end WORK: nothing of it is left. The view goes with all that is mounted in it at once: one by one would fail at
 # what lies below /sys, which this namespace has from another one.
 view_end() {
-	! mountpoint -q "$1/view" || umount -l "$1/view"
+	! mountpoint -q "$1/view" 2>/dev/null || umount -l "$1/view"
 	rm -rf --one-file-system -- "$1"
 }
 
