@@ -22,26 +22,26 @@ kernel=$(kernel_of "$tree")
 modules=(nvidia nvidia_uvm nvidia_modeset nvidia_drm nvidia_peermem)
 units=$tree/etc/systemd/system
 
-# mask NAME FOLDER...: an empty file in /etc where one of the packages would act.
+# mask_files NAME FOLDER...: an empty file in /etc where one of the packages, or /etc itself, would act.
 mask_files() {
-	local place=$1 file
-	shift
+	local place=$1 file files=() folder folders=()
 	mkdir -p "$tree/etc/$place"
-	while IFS= read -r file; do
+	for folder in "${@:2}" "$tree/etc/$place"; do
+		[[ ! -d $folder ]] || folders+=("$folder")
+	done
+	read_list files find "${folders[@]}" -maxdepth 1 \( -type l -iname '*nvidia*' -o \( -type f -o -type l \) -exec grep -qsi nvidia {} \; \) -print
+	for file in "${files[@]}"; do
 		ln -sfn /dev/null "$tree/etc/$place/${file##*/}"
 		log "masked /etc/$place/${file##*/}"
-	done < <(
-		find "$@" -maxdepth 1 \( -type f -o -type l \) -exec grep -lsi nvidia {} + 2>/dev/null
-		find "$@" -maxdepth 1 -type l -iname '*nvidia*' 2>/dev/null
-	)
+	done
 }
 
 # The alias of a PCI device no longer loads a module, and neither does a rule, a list or a user's program.
 install -d "$tree/etc/modprobe.d"
 printf '# A GPU is attested before it is used: cc-gpu-load.service loads these.\n' >"$tree/etc/modprobe.d/cc-nvidia.conf"
 printf 'blacklist %s\n' "${modules[@]}" nouveau >>"$tree/etc/modprobe.d/cc-nvidia.conf"
-mask_files udev/rules.d "$tree/usr/lib/udev/rules.d" "$tree/lib/udev/rules.d" "$tree/etc/udev/rules.d"
-mask_files modules-load.d "$tree/usr/lib/modules-load.d" "$tree/lib/modules-load.d" "$tree/etc/modules-load.d"
+mask_files udev/rules.d "$tree/usr/lib/udev/rules.d" "$tree/lib/udev/rules.d"
+mask_files modules-load.d "$tree/usr/lib/modules-load.d" "$tree/lib/modules-load.d"
 [[ ! -f $tree/etc/modules ]] || sed -i '/nvidia/d' "$tree/etc/modules"
 if [[ -e $tree/usr/bin/nvidia-modprobe ]]; then
 	in_tree "$tree" dpkg-statoverride --force-all --update --add root root 0755 /usr/bin/nvidia-modprobe >&2

@@ -37,7 +37,8 @@ rm -f -- "$output.partial"
 truncate -s "$size" "$output.partial"
 message=$(mkfs.vfat --invariant -F 32 -n CC-ESP -i "$id" "$output.partial" 2>&1) || die E_STEP_FAILED "mkfs.vfat: $message"
 # Sorted, so that the directory has one order; mcopy and not mmd, which takes the time of day.
-mapfile -t -d '' entries < <(find "$work" -mindepth 1 -maxdepth 1 -print0 | sort -z)
+entries() { find "$work" -mindepth 1 -maxdepth 1 -print0 | sort -z; }
+read_list0 entries entries
 if message=$(mcopy -i "$output.partial" -s -m -p -Q "${entries[@]}" :: 2>&1 </dev/null); then
 	mv -- "$output.partial" "$output"
 else

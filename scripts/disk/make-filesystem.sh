@@ -42,8 +42,9 @@ for path in "${without[@]}"; do
 done
 
 # 4 KiB blocks and 256-byte inodes, as mkfs below is told. Hard links count once.
-read -r blocks inodes < <(find "$content" -printf '%i %s\n' | sort -u -k 1,1 |
+counted=$(find "$content" -printf '%i %s\n' | sort -u -k 1,1 |
 	awk '{ blocks += int(($2 + 4095) / 4096) } END { print blocks + 0, NR }')
+read -r blocks inodes <<<"$counted"
 inodes=$((inodes + inodes / 10 + 64))
 # -J would bring the journal back, whatever -O says.
 features=(-O '^has_journal,^resize_inode') free=256

@@ -78,11 +78,12 @@ printf '/usr/sbin/nologin\n' >"$tree/etc/shells"
 : >"$tree/etc/securetty"
 
 # Privileges by file: only what is listed.
-while IFS= read -r -d '' file; do
+read_list0 files find "$tree" -xdev -type f -perm /6000 -print0
+for file in "${files[@]}"; do
 	name=${file#"$tree"}
 	for allowed in "${setuid[@]}"; do [[ $name != "$allowed" ]] || continue 2; done
 	chmod ug-s -- "$file"
-done < <(find "$tree" -xdev -type f -perm /6000 -print0)
+done
 # File capabilities are an extended attribute.
 python3 - "$tree/usr" <<'PYTHON'
 import os, sys

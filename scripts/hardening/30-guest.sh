@@ -29,13 +29,16 @@ signed() {
 # A module that is not signed could not be loaded, and the machine would not start, or have no GPU. Those of the
 # distribution are all signed or all not; what was built here is in folders of its own (modules.dep(5), depmod.d(5)).
 if [[ $lockdown != none ]]; then
-	while IFS= read -r module; do
+	built=()
+	shopt -s nullglob
+	folders=("$tree"/lib/modules/*/{updates,extra,misc})
+	shopt -u nullglob
+	read_list modules find "$tree"/lib/modules/*/kernel -name 'dm-verity.ko*' -type f
+	((${#folders[@]} == 0)) || read_list built find "${folders[@]}" -name '*.ko*' -type f
+	for module in "${built[@]}" "${modules[@]}"; do
 		signed "$module" || die E_CONFIG "hardening.lockdown: '$lockdown' needs signed kernel modules, and ${module#"$tree"} is not" \
 			"use modules of the distribution, or set hardening.lockdown to none"
-	done < <(
-		find "$tree"/lib/modules/*/{updates,extra,misc} -name '*.ko*' -type f 2>/dev/null
-		find "$tree"/lib/modules/*/kernel -name 'dm-verity.ko*' -type f
-	)
+	done
 fi
 
 mkdir -p "$tree/opt/flare/scripts" "$tree/etc/cc/hardening"
@@ -74,6 +77,7 @@ rm -f "$tree"/usr/lib/systemd/system-generators/{netplan,cloud-init-generator,sn
 for file in "$own"/systemd/*; do
 	name=${file##*/}
 	install -m 0644 "$file" "$tree/usr/lib/systemd/system/$name"
+	wanted=$(sed -nE '/^(RequiredBy|WantedBy)=/p' "$file")
 	while IFS='=' read -r key targets; do
 		for target in $targets; do
 			case $key in
@@ -83,7 +87,7 @@ for file in "$own"/systemd/*; do
 			mkdir -p "$units/$folder"
 			ln -sfn "/usr/lib/systemd/system/$name" "$units/$folder/$name"
 		done
-	done < <(grep -E '^(RequiredBy|WantedBy)=' "$file")
+	done <<<"$wanted"
 done
 for unit in systemd-networkd systemd-resolved; do
 	[[ -e $tree/usr/lib/systemd/system/$unit.service ]] || die E_IMAGE "the image has no $unit" "build its base image again"

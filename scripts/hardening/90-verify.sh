@@ -14,11 +14,12 @@
 step "$@"
 
 findings=()
-while IFS= read -r -d '' file; do
+read_list0 files find "$tree" -xdev -type f -perm /6000 -print0
+for file in "${files[@]}"; do
 	name=${file#"$tree"}
 	for allowed in "${setuid[@]}"; do [[ $name != "$allowed" ]] || continue 2; done
 	findings+=("$name has a setuid or setgid bit")
-done < <(find "$tree" -xdev -type f -perm /6000 -print0)
+done
 
 while IFS=: read -r name _ uid _ _ _ shell; do
 	[[ $uid != 0 || $name == root ]] || findings+=("the account '$name' is a second root")
@@ -30,15 +31,18 @@ done <"$tree/etc/shadow"
 
 for program in agetty getty login sulogin su sudo sshd ssh dropbear apt apt-get dpkg pip pip3 snap gcc cc g++ ld as make \
 	gdb strace kexec swapon mkswap cloud-init pkexec systemd-run machinectl; do
-	while IFS= read -r file; do findings+=("there is a program ${file#"$tree"}"); done < <(
-		find "$tree"/{bin,sbin,usr/bin,usr/sbin,usr/local/bin,usr/local/sbin} -maxdepth 1 -name "$program" 2>/dev/null
-	)
+	for folder in bin sbin usr/bin usr/sbin usr/local/bin usr/local/sbin; do
+		[[ ! -e $tree/$folder/$program && ! -L $tree/$folder/$program ]] || findings+=("there is a program /$folder/$program")
+	done
 done
 for path in etc/ssh etc/sudoers etc/cloud root/.ssh etc/pam.d/sshd usr/lib/snapd; do
 	[[ ! -e $tree/$path ]] || findings+=("there is /$path")
 done
-writable=$(find "$tree"/{etc,usr,opt,lib,bin,sbin} -xdev -type f -perm /022 ! -perm -1000 2>/dev/null | head -n 3)
-[[ -z $writable ]] || findings+=("files that others may write: ${writable//$'\n'/ }")
+for folder in etc usr opt lib bin sbin; do
+	[[ -d $tree/$folder ]] || continue
+	read_list writable find "$tree/$folder" -xdev -type f -perm /022 ! -perm -1000
+	((${#writable[@]} == 0)) || findings+=("files that others may write: ${writable[*]:0:3}")
+done
 for unit in getty.target serial-getty@.service debug-shell.service systemd-logind.service ctrl-alt-del.target; do
 	[[ $(readlink "$tree/etc/systemd/system/$unit") == /dev/null ]] || findings+=("$unit is not masked")
 done

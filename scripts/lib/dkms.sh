@@ -38,7 +38,7 @@ view_end() {
 # there, and build every DKMS tree that is then below /usr/src and named in the array dkms_trees (all where it is empty).
 # The modules come to OUTPUT, uncompressed, under the names that the kernel knows them by.
 build_modules() {
-	local work=$1 kernel=$2 output=$3 change=$4 outer=$tree source file
+	local work=$1 kernel=$2 output=$3 change=$4 outer=$tree source file built=()
 	shift 4
 	view_begin "$work"
 	# From here on the functions of packages.sh work on the view.
@@ -61,9 +61,8 @@ build_modules() {
 		source=${source%/dkms.conf}
 		[[ ${#dkms_trees[@]} == 0 || " ${dkms_trees[*]} " == *" ${source##*/} "* ]] || continue
 		dkms_build "${source##*/}"
-		while IFS= read -r file; do
-			take_module "$file" "$output"
-		done < <(find "$tree/var/lib/dkms" -path "*/$kernel/*/module/*" -name '*.ko*' -type f | sort)
+		read_list built find "$tree/var/lib/dkms" -path "*/$kernel/*/module/*" -name '*.ko*' -type f
+		for file in "${built[@]}"; do take_module "$file" "$output"; done
 		rm -rf "$tree/var/lib/dkms"
 	done
 }

@@ -29,12 +29,37 @@ step_script=$(readlink -f -- "$0")
 # shellcheck disable=SC2034 # for the steps
 scripts_dir=$(readlink -f -- "$(dirname -- "${BASH_SOURCE[0]}")/..")
 
+# The exit status of a subshell that has printed its reason: the shell around it fails without a second message.
+step_reported=113
+
 # die CODE MESSAGE [HINT]: the one way a step fails. The calling program reads the code from the first line.
 die() {
 	printf 'error[%s]: %s\n' "$1" "$2" >&2
 	[[ -z ${3-} ]] || printf '  try: %s\n' "$3" >&2
 	trap - ERR
+	[[ $BASHPID == "$$" ]] || exit "$step_reported"
 	exit 1
+}
+
+# step_failed STATUS LINE FILE COMMAND: what the ERR trap does. Only the main shell prints: a subshell does not know
+# whether its failure stops the step (in `done < <(…)` and in `if x=$(…)` it does not), so it just ends with its status.
+step_failed() {
+	[[ $BASHPID == "$$" ]] || exit "$1"
+	(($1 != step_reported)) || exit 1
+	die E_STEP_FAILED "line $2 of ${3##*/}: exit status $1 from: $4"
+}
+
+# read_list ARRAY COMMAND...: the lines that COMMAND prints; read_list0: items that end with a NUL byte. Unlike
+# `mapfile < <(COMMAND)` they fail where COMMAND fails: an incomplete list is not taken for a whole one.
+read_list() { read_items $'\n' "$@"; }
+read_list0() { read_items '' "$@"; }
+read_items() {
+	local items_fd items_pid
+	exec {items_fd}< <("${@:3}")
+	items_pid=$!
+	mapfile -t -d "$1" -u "$items_fd" "$2"
+	exec {items_fd}<&-
+	wait "$items_pid"
 }
 
 # log MESSAGE: one line of progress.
@@ -140,5 +165,5 @@ step() {
 	fi
 	unset CC_STEP_NAMESPACE
 	step_parse "$@"
-	trap 'die E_STEP_FAILED "line $LINENO of ${BASH_SOURCE[0]##*/}: exit status $? from: $BASH_COMMAND"' ERR
+	trap 'step_failed $? "$LINENO" "${BASH_SOURCE[0]}" "$BASH_COMMAND"' ERR
 }

@@ -47,12 +47,13 @@ remove() {
 
 # Later steps follow links in here, so none may lead out of it.
 refuse_escapes() {
-	local link target
-	while IFS= read -r -d '' link; do
+	local link target links=()
+	read_list0 links find "$1" -type l -print0
+	for link in "${links[@]}"; do
 		target=$(realpath -m -- "$link")
 		[[ $target == "$(realpath -- "$1")"/* || $target == "$(realpath -- "$1")" ]] ||
 			die E_ISO_KIND "the link '${link#"$1"}' on the ISO leads out of it, to '$(readlink -- "$link")'"
-	done < <(find "$1" -type l -print0)
+	done
 }
 
 main

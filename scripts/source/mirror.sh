@@ -57,17 +57,18 @@ main() {
 		options+=(--skip=essential/unlink --setup-hook="$work/archives-in \"\$1\"" --customize-hook="$work/archives-out \"\$1\"")
 	fi
 
-	local sources=() line
+	local sources=() lines=()
 	for item in "${source[@]}"; do
 		if [[ -f $item ]] && grep -q '^Types:' "$item"; then
 			deb822_signed "$item" >"$work/${#sources[@]}.sources"
 			sources+=("$work/${#sources[@]}.sources")
 		else
-			while IFS= read -r line; do sources+=("$line"); done < <(lines_signed "$item")
+			read_list lines lines_signed "$item"
+			sources+=("${lines[@]}")
 		fi
 	done
 	if ((${#source[@]} == 0)); then
-		while IFS= read -r line; do sources+=("$line"); done < <(apt_sources "$suite" "$components" | lines_signed /dev/stdin)
+		read_list sources host_lines
 	fi
 	((${#sources[@]})) || die E_NETWORK "no mirror of this distribution is configured on this host" \
 		"name the mirrors: source.mirrors"
@@ -90,6 +91,8 @@ lines_signed() { # LINE_OR_FILE
 		sed -E -e '/^[[:space:]]*(#|$)/d' \
 			${keyring:+-e "/signed-by=/!{s|^(deb[a-z-]*) +\[|\1 [signed-by=$keyring |;t;s|^(deb[a-z-]*) +|\1 [signed-by=$keyring] |}"}
 }
+
+host_lines() { apt_sources "$suite" "$components" | lines_signed /dev/stdin; }
 
 deb822_signed() { # FILE
 	awk -v RS= -v ORS='\n\n' -v keyring="$keyring" \

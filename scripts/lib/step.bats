@@ -1,0 +1,50 @@
+#!/usr/bin/env bats
+# The contract of a step: what is printed where a command fails, and what stops.
+
+# shellcheck disable=SC2016 # the texts are scripts
+load ../test/lib.bash
+
+setup() { setup_user; }
+
+# run_step BODY: a step with this body.
+run_step() {
+	printf '#!/usr/bin/env bash\n# Test.\n#\n# Parameters:\n#   [--name NAME]  unused\n# Runs in: host\n\n. "%s"\nstep "$@"\n%s\necho end\n' \
+		"$source_dir/step.sh" "$1" | as_user tee "$dir/body.sh" >/dev/null
+	run as_user bash "$dir/body.sh"
+}
+
+errors() { grep -c '^error\[' <<<"$output" || true; }
+
+@test "a failure that does not stop the step is not reported" {
+	for body in 'while read -r x; do echo "$x"; done < <(echo one; false)' 'mapfile -t list < <(grep nothing /dev/null)' \
+		'if x=$(false; echo no); then echo "$x"; fi' 'x=$(grep nothing /dev/null) || x=' 'diff <(false) <(true)' \
+		'(false) || true' 'f() { false; echo on; }; while read -r x; do echo "$x"; done < <(f)'; do
+		run_step "$body"
+		((status == 0)) && [[ $output == *end && $output != *error* ]] || { echo "$body: $output" && return 1; }
+	done
+}
+
+@test "a failure that stops the step is reported once, with the line, the status and the command" {
+	for body in 'false' 'x=$(false; echo no)' '(false; echo no)' 'f() { false; }; f' '{ false; echo no; } | cat' \
+		'read_list list false' 'read_list0 list bash -c "printf a; exit 3"'; do
+		run_step "$body"
+		failed_with E_STEP_FAILED 'line ' || { echo "$body" && return 1; }
+		[[ $(errors) == 1 && $output != *end ]] || { echo "$body: $output" && return 1; }
+	done
+	run_step $'\n(exit 7)'
+	failed_with E_STEP_FAILED 'line 11 of body.sh: exit status 7 from: ( exit 7 )'
+}
+
+@test "a reason given in a subshell is the only one" {
+	for body in 'x=$(die E_IMAGE reason)' '(die E_IMAGE reason)' 'f() { die E_IMAGE reason; }; read_list list f' \
+		'die E_IMAGE reason' 'die E_IMAGE reason | cat' 'f() { x=$(die E_IMAGE reason); }; y=$(f)'; do
+		run_step "$body"
+		failed_with E_IMAGE reason || { echo "$body" && return 1; }
+		[[ $(errors) == 1 && $output != *end ]] || { echo "$body: $output" && return 1; }
+	done
+}
+
+@test "a list has every item, whatever is in it, and is empty where nothing is printed" {
+	run_step 'read_list a printf "a b\n*\n\n"; read_list0 b printf "x\ny\0z"; read_list c true; declare -p a b c'
+	equal "$output" $'declare -a a=([0]="a b" [1]="*" [2]="")\ndeclare -a b=([0]=$\'x\\ny\' [1]="z")\ndeclare -a c=()\nend'
+}
