@@ -5,7 +5,11 @@
 load ../test/lib.bash
 
 setup() { setup_user; }
-teardown() { remove_trees; }
+# What root has made is not the ordinary user's to remove.
+teardown() {
+	((EUID)) || rm -rf -- "$dir"/{root,user}-*
+	remove_trees
+}
 
 # layer NAME: a squashfs of the entries on stdin, one a line: TYPE PATH MODE OWNER [VALUE] [XATTR=VALUE]...
 # TYPE is dir, file, link (to VALUE), hard (another name of VALUE), or node (MAJOR:MINOR). PATH may have %-escapes.
@@ -41,6 +45,26 @@ unpack() {
 	local name layers=()
 	for name in "$@"; do layers+=(--layer "$dir/$name.squashfs"); done
 	step unpack-layers --tree "$dir/tree" "${layers[@]}"
+}
+
+# real_overlay FORM SEED: layers of a real overlay mount with random changes; the step makes of them what the mount shows.
+real_overlay() {
+	local lab=$dir/$1-$2 maker=in_namespace
+	[[ $1 == user ]] || maker='unshare --mount --'
+	mkdir "$lab" && chmod 755 "$lab"
+	[[ $1 == root ]] || ((EUID)) || chown --reference="$dir" "$lab"
+	$maker python3 "$source_dir/../test/random-layers.py" make "$1" "$2" "$lab" || { echo "form $1, seed $2" && return 1; }
+	step unpack-layers --tree "$dir/tree" --layer "$lab/1.squashfs" --layer "$lab/2.squashfs" --layer "$lab/3.squashfs"
+	((status == 0)) || { echo "form $1, seed $2: $output" && return 1; }
+	in_namespace python3 "$source_dir/../test/random-layers.py" list "$dir/tree" >"$dir/got"
+	diff -u "$lab/shown" "$dir/got" || { echo "form $1, seed $2" && return 1; }
+	(($(wc -l <"$dir/got") > 20)) || { echo "form $1, seed $2: hardly anything was compared" && return 1; }
+	in_namespace rm -rf "$dir/tree"
+}
+
+# overlay_works OPTIONS COMMAND...: whether an overlay can be mounted here, by COMMAND.
+overlay_works() {
+	"${@:2}" bash -c 'cd "$(mktemp -d)" && mkdir l u w m && mount -t overlay -o "lowerdir=l,upperdir=u,workdir=w$1" o m' - "$1" 2>/dev/null
 }
 
 @test "two layers are merged as overlayfs shows them" {
@@ -130,7 +154,7 @@ unpack() {
 	equal "$(listing "$dir/tree")" $'f 644 0:0 1 x\n./x:c'
 }
 
-@test "the lowest layer unpacks the same in parallel and as a stream" {
+@test "an entry is the same in the lowest layer and in an upper one" {
 	entries=$(
 		cat <<-'EOF'
 			dir etc 755 0:0
@@ -149,13 +173,13 @@ unpack() {
 	)
 	layer base <<<"$entries"
 	layer empty </dev/null
-	layer streamed <<<"$entries"
+	layer upper <<<"$entries"
 	unpack base
 	((status == 0))
 	direct=$(listing "$dir/tree")
 	direct_xattrs=$(in_namespace bash -c 'cd "$1" && getfattr -Rhd -m - -e hex .' - "$dir/tree")
 	as_user mv "$dir/tree" "$dir/direct"
-	unpack empty streamed
+	unpack empty upper
 	((status == 0))
 	equal "$(listing "$dir/tree")" "$direct"
 	equal "$(in_namespace bash -c 'cd "$1" && getfattr -Rhd -m - -e hex .' - "$dir/tree")" "$direct_xattrs"
@@ -239,19 +263,169 @@ unpack() {
 	[[ -z $(ls "$dir/tree") ]]
 }
 
-# No squashfs tool writes such names, an attacker could.
-hostile() {
-	python3 -c '
-import sys, tarfile
-tar = tarfile.open(fileobj=sys.stdout.buffer, mode="w|")
-for name in sys.argv[1:]: tar.addfile(tarfile.TarInfo(name))
-tar.close()' "$@" | "$source_dir/../lib/overlay.py" "$dir"
+@test "layers of a real overlay mount of root become what the mount shows" {
+	((EUID == 0)) || skip "not root"
+	overlay_works '' unshare --mount -- || skip "root cannot mount an overlay here"
+	local seed
+	for seed in 3 6 "$RANDOM"; do real_overlay root "$seed"; done
 }
 
-@test "an entry that leads out of the tree, or is there twice, is refused" {
-	run hostile ./a/../../b
-	[[ $status == 1 && $output == *"'./a/../../b', which leads out"* ]]
-	run hostile a ./a
-	[[ $status == 1 && $output == *"'./a', which"* ]]
-	run -0 hostile a b
+@test "layers of a real overlay mount of an ordinary user become what the mount shows" {
+	overlay_works ,userxattr in_namespace || skip "an ordinary user cannot mount an overlay here"
+	local seed
+	for seed in 3 6 "$RANDOM"; do real_overlay user "$seed"; done
+}
+
+@test "whiteouts that share one inode are whiteouts all, and nodes may have any name" {
+	layer lower <<-'EOF'
+		file a 644 0:0 lower
+		dir b 755 0:0
+		file b/file 644 0:0 lower
+		file hidden 644 0:0 lower
+		file odd%0Aname 644 0:0 lower
+		file back%5Cslash 644 0:0 lower
+		file -dash 644 0:0 lower
+		file ...%20dots 644 0:0 lower
+		file %23hash 644 0:0 lower
+		file end%20 644 0:0 lower
+		file kept 644 0:0 lower
+	EOF
+	layer upper <<-'EOF'
+		node a 0 0:0 0:0
+		hard b 0 0:0 a
+		hard odd%0Aname 0 0:0 a
+		hard back%5Cslash 0 0:0 a
+		hard -dash 0 0:0 a
+		hard ...%20dots 0 0:0 a
+		hard %23hash 0 0:0 a
+		hard end%20 0 0:0 a
+		hard nothing-below 0 0:0 a
+		node hidden 644 0:0 1:3
+		hard hidden-too 644 0:0 hidden
+	EOF
+	unpack lower upper
+	((status == 0)) || { echo "$output" && false; }
+	equal "$(listing "$dir/tree")" $'f 644 0:0 1 kept\n./kept:lower'
+}
+
+@test "opaque by x means whiteouts by attribute, and those count nowhere else" {
+	layer lower <<-'EOF'
+		dir a 755 0:0
+		file a/kept 644 0:0 lower
+		file a/gone 644 0:0 lower
+		file a/full 644 0:0 lower
+	EOF
+	layer upper <<-'EOF'
+		dir a 755 0:0 trusted.overlay.opaque=x
+		file a/gone 644 0:0 trusted.overlay.whiteout=y
+	EOF
+	unpack lower upper
+	equal "$(listing "$dir/tree")" $'d 755 0:0 2 a\nf 644 0:0 1 a/full\nf 644 0:0 1 a/kept\n./a/full:lower\n./a/kept:lower'
+	in_namespace rm -rf "$dir/tree"
+	layer upper2 <<-'EOF'
+		dir a 755 0:0
+		file a/gone 644 0:0 trusted.overlay.whiteout=y
+	EOF
+	unpack lower upper2
+	failed_with E_ISO_KIND "'./a/gone' is marked as a whiteout where overlayfs allows none"
+	[[ ! -e $dir/tree ]]
+}
+
+@test "user.overlay attributes count only if root's overlay made no layer; else they are data" {
+	layer lower <<-'EOF'
+		dir a 755 0:0
+		file a/lower 644 0:0 lower
+	EOF
+	layer mine <<-'EOF'
+		dir a 755 0:0 user.overlay.opaque=y user.overlay.overlay.opaque=y
+		file a/upper 644 0:0 upper
+	EOF
+	unpack lower mine
+	((status == 0)) || { echo "$output" && false; }
+	[[ ! -e $dir/tree/a/lower && -e $dir/tree/a/upper ]]
+	equal "$(in_namespace getfattr --absolute-names -d -m - "$dir/tree/a" | tail -n +2)" 'user.overlay.opaque="y"'
+	in_namespace rm -rf "$dir/tree"
+
+	layer roots <<-'EOF'
+		dir a 755 0:0 user.overlay.opaque=y
+		file a/upper 644 0:0 upper
+		dir b 755 0:0 trusted.overlay.opaque=y
+	EOF
+	unpack lower roots
+	((status == 0)) || { echo "$output" && false; }
+	[[ -e $dir/tree/a/lower && -e $dir/tree/a/upper ]]
+	equal "$(in_namespace getfattr --absolute-names -d -m - "$dir/tree/a" | tail -n +2)" 'user.overlay.opaque="y"'
+}
+
+@test "an entry whose content is elsewhere is refused by name" {
+	layer lower <<<'file a 644 0:0 x'
+	layer upper <<<'file name%0Aline 644 0:0 trusted.overlay.metacopy=y'
+	unpack lower upper
+	failed_with E_ISO_KIND "the entry './name\\nline' has the attribute trusted.overlay.metacopy"
+	[[ ! -e $dir/tree && ! -e $dir/tree.partial ]]
+}
+
+@test "an owner that the namespace lacks is refused by name" {
+	layer lower <<<'file a 644 900000:0 x'
+	unpack lower
+	failed_with E_ISO_KIND "the entry './a' cannot be given to 900000:0"
+	[[ ! -e $dir/tree ]]
+}
+
+# hostile FROM TO: a layer with the name FROM changed to TO in its directory table. No tool writes such names.
+hostile() {
+	as_user rm -rf "$dir/in" "$dir/hostile.squashfs"
+	as_user mkdir -p "$dir/in/aa" && as_user touch "$dir/in/aa/qq" "$dir/in/aa/rr"
+	as_user mksquashfs "$dir/in" "$dir/hostile.squashfs" -noI -quiet -no-progress >/dev/null
+	as_user python3 -c 'import sys
+path, old, new = sys.argv[1:]
+data = open(path, "rb").read()
+assert data.count(old.encode()) == 1
+open(path, "wb").write(data.replace(old.encode(), new.encode()))' "$dir/hostile.squashfs" "$1" "$2"
+	unpack hostile
+}
+
+@test "a name that leads out of the tree, or is there twice, is refused" {
+	hostile qq ..
+	failed_with E_ISO_KIND "'./aa/..', which leads out of its directory"
+	hostile qq /q
+	failed_with E_ISO_KIND "'./aa//q', which leads out of its directory"
+	hostile qq rr
+	failed_with E_ISO_KIND "'./aa/rr' twice"
+	equal "$(ls "$dir")" $'hostile.squashfs\nin'
+	hostile qq qz
+	((status == 0)) || { echo "$output" && false; }
+}
+
+@test "whatever is damaged in a layer's metadata, the reader says so or reads it" {
+	local compression
+	layer any <<-'EOF'
+		dir a 755 0:0 user.x=1 trusted.overlay.opaque=y
+		file a/b 644 3:4 x user.long=%00%01
+		link a/l 777 0:0 b
+		node n 0 0:0 0:0
+		hard a/n 0 0:0 n
+	EOF
+	in_namespace unsquashfs -quiet -no-progress -dest "$dir/any" "$dir/any.squashfs" >/dev/null 2>&1 || true
+	for compression in '-comp xz' '-comp zstd' '-comp lzo' '-comp lz4' '-comp gzip -noI -noX -noId'; do
+		# shellcheck disable=SC2086 # flags
+		in_namespace mksquashfs "$dir/any" "$dir/f.squashfs" -quiet -no-progress -noappend $compression >/dev/null
+		python3 -B - "$source_dir/../lib" "$dir/f.squashfs" "$dir/damaged" <<-'EOF'
+			import random, resource, sys
+			sys.path.insert(0, sys.argv[1])
+			from squashfs import Damaged, Squashfs
+			resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+			good, refused = open(sys.argv[2], 'rb').read()[:4096], 0
+			Squashfs(sys.argv[2])
+			for seed in range(400):
+			    chance, data = random.Random(seed), bytearray(good)
+			    for _ in range(chance.randint(1, 3)):
+			        data[chance.randrange(len(data) if seed % 2 else 96)] = chance.choice([0, 1, 127, 255, chance.randrange(256)])
+			    with open(sys.argv[3], 'wb') as file: file.write(data)
+			    try: Squashfs(sys.argv[3])
+			    except Damaged: refused += 1
+			    except BaseException: print('seed', seed, sys.argv[2]); raise
+			assert refused > 100, refused
+		EOF
+	done
 }
