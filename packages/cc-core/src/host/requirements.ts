@@ -42,7 +42,6 @@ export const tools: readonly Tool[] = [
   {program: 'mmdebstrap', package: 'mmdebstrap', for: build},
   {program: 'xorriso', package: 'xorriso', for: build},
   {program: 'unsquashfs', package: 'squashfs-tools', for: build},
-  {program: 'sqfs2tar', package: 'squashfs-tools-ng', for: build},
   {program: 'python3', package: 'python3', for: disks},
   {program: 'gpgv', package: 'gpgv', for: build},
   {program: 'base64', package: 'coreutils', for: build},
