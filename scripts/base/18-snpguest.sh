@@ -6,7 +6,7 @@
 #   --program FILE   snpguest
 # Runs in: namespace
 # Network: no
-# Output: /opt/cc/bin/snpguest, also in the search path; it was started once in the tree
+# Output: /opt/cc/bin/snpguest, also in the search path; it was started once in the tree, and is of a version that the guest can use
 
 # shellcheck source=../lib/step.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
@@ -14,13 +14,14 @@
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/tree.sh"
 # shellcheck source=../lib/elf.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/elf.sh"
+# shellcheck source=../lib/snpguest.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/snpguest.sh"
 step "$@"
 
 elf_check "$tree" "$program"
 install -d "$tree/opt/cc/bin"
 install -m 755 "$program" "$tree/opt/cc/bin/snpguest"
 tree_mounts "$tree"
-version=$(in_tree "$tree" /opt/cc/bin/snpguest --version 2>&1) ||
-	die E_PACKAGE "snpguest does not run in the tree: ${version##*$'\n'}" "give another one: attestation.snpguest"
+version=$(snpguest_check "$tree" /opt/cc/bin/snpguest)
 log "$version"
 ln -sfn /opt/cc/bin/snpguest "$tree/usr/local/bin/snpguest"

@@ -13,6 +13,10 @@
 
 # shellcheck source=../lib/step.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
+# shellcheck source=../lib/tree.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/tree.sh"
+# shellcheck source=../lib/snpguest.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/snpguest.sh"
 step "$@"
 
 programs="$tree/usr/lib/cc/initrd-programs"
@@ -41,6 +45,7 @@ fi
 if uses tee-derived; then
 	has_program /usr/local/bin/snpguest ||
 		die E_CONFIG "a partition has the key source 'tee-derived', and the tree has no /usr/local/bin/snpguest" "configure it: attestation.snpguest in cc.yaml"
+	snpguest_check "$tree" /usr/local/bin/snpguest >/dev/null
 	[[ $root_key_source != tee-derived ]] || printf '%s\n' /usr/local/bin/snpguest sha256sum timeout >>"$programs"
 fi
 [[ ! -e $programs ]] || chmod 644 "$programs"

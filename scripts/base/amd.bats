@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016 # the hooks expand what is in them
-# 12-amd.sh and 52-sev-guest.sh on a tree of a few programs: what needs no package.
+# 12-amd.sh, 52-sev-guest.sh and the version of snpguest, on a tree of a few programs: what needs no package.
 
 load ../test/lib.bash
 
@@ -16,14 +16,14 @@ teardown() { remove_trees; }
 
 # A tree in which a hook can run.
 make_tree() {
-	as_user mkdir -p "$tree"/{bin,usr/bin,usr/src/hello-1.0,dev,proc,sys,tmp,run,etc/modules-load.d,boot,lib/modules/6.1.0-x/kernel}
+	as_user mkdir -p "$tree"/{bin,usr/bin,usr/lib/cc,usr/src/hello-1.0,dev,proc,sys,tmp,run,etc/modules-load.d,boot,lib/modules/6.1.0-x/kernel}
 	local program library
-	for program in sh touch cat unshare env; do
-		as_user cp "$(command -v $program)" "$tree/usr/bin/"
-		[[ $program != sh ]] || as_user cp "$(command -v sh)" "$tree/bin/"
+	for program in sh touch cat unshare env test; do
+		as_user cp "$(type -P "$program")" "$tree/usr/bin/"
+		[[ $program != sh ]] || as_user cp "$(type -P sh)" "$tree/bin/"
 		while read -r library; do
 			as_user install -D "$library" "$tree$library"
-		done < <(ldd "$(command -v $program)" | grep -oE '/[^ ]+')
+		done < <(ldd "$(type -P "$program")" | grep -oE '/[^ ]+')
 	done
 	printf 'one\ntwo\nthree\n' | as_user tee "$tree/usr/src/hello-1.0/hello.c" >/dev/null
 	as_user touch "$tree/boot/vmlinuz-6.1.0-x"
@@ -140,5 +140,30 @@ amd() {
 			view_end "$1/a view"
 			[[ ! -e $1/"a view" && ! -s $tree/file && -d /sys/kernel ]]' - "$dir" "$BATS_TEST_DIRNAME/.." "$kind"
 		((status == 0)) || { echo "$kind: $output" && return 1; }
+	done
+}
+
+# snpguest_says TEXT: a program in the tree that says TEXT of itself; 55-keys and 18-snpguest have the same check.
+snpguest_says() {
+	as_user install -d "$tree/usr/local/bin"
+	printf '#!/bin/sh\necho "%s"\n' "$1" | as_user tee "$tree/usr/local/bin/snpguest" >/dev/null
+	as_user chmod 755 "$tree/usr/local/bin/snpguest"
+	step 55-keys --tree "$tree" --key-source tee-derived --root-key-source tee-derived
+}
+
+@test "a snpguest that the guest cannot use is refused when the image is built" {
+	local version
+	for version in 'snpguest 0.10.0' 'snpguest 0.11.2' 'snpguest 1.0.0'; do
+		snpguest_says "$version"
+		((status == 0)) || { echo "$version: $output" && return 1; }
+		grep -qx /usr/local/bin/snpguest "$tree/usr/lib/cc/initrd-programs"
+	done
+	for version in 'snpguest 0.9.2' 'snpguest 0.1.0'; do
+		snpguest_says "$version"
+		failed_with E_PACKAGE "'$version' is too old"
+	done
+	for version in '' 'something 0.11.0' 'snpguest'; do
+		snpguest_says "$version"
+		failed_with E_PACKAGE 'does not say that it is snpguest'
 	done
 }

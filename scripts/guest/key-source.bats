@@ -171,6 +171,16 @@ fails_for() { # REASON: without a key on the way
 	run ! cmp -s "$dir/key" "$dir/first"
 }
 
+@test "tee-derived: svn and tcb-version reach snpguest, where boot.conf has them" {
+	root tee-derived
+	conf tee-derived.root-key=vcek tee-derived.fields=111001 tee-derived.vmpl=0 tee-derived.svn=3 tee-derived.tcb-version=0xd315000000000004
+	program snpguest '[ "$*" = "key $2 vcek --vmpl 0 --guest_field_select 0b111001 --guest_svn 3 --tcb_version 0xd315000000000004" ] || exit 2' \
+		'printf "%s" "0123456789abcdef0123456789abcdef" >"$2"'
+	ask "$guest/key-source/tee-derived"
+	((status == 0)) || { echo "$output" && return 1; }
+	(($(wc -c <"$dir/key") == 64))
+}
+
 @test "tee-derived: without SEV-SNP snpguest is not even called" {
 	root tee-derived
 	rm "$dir/root/dev/sev-guest"
