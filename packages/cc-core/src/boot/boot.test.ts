@@ -116,9 +116,15 @@ describe('boot.conf', () => {
     const app = {'cc-app': {key: 'tee-derived'}}
     expect(lines(app)).toContain('tee-derived.fields=1001')
     const fields = ['measurement', 'tcb-version']
-    expect(lines(app, {config: {teeDerived: {fields, vmpl: 2, rootKey: 'vmrk'}}})).toEqual(
+    const tcbVersion = '0xd315000000000004'
+    const found = lines(app, {config: {teeDerived: {fields, vmpl: 2, rootKey: 'vmrk', tcbVersion}}})
+    expect(found).toEqual(
       expect.arrayContaining(['tee-derived.fields=101000', 'tee-derived.vmpl=2', 'tee-derived.root-key=vmrk']),
     )
+    expect(found).toContain(`tee-derived.tcb-version=${tcbVersion}`)
+    expect(found.filter((line) => line.startsWith('tee-derived.svn'))).toEqual([])
+    const svn = {fields: ['measurement', 'svn'], svn: 3}
+    expect(lines(app, {config: {teeDerived: svn}})).toContain('tee-derived.svn=3')
   })
 
   it('says nothing of key sources that no partition has', () => {

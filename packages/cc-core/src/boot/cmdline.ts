@@ -39,6 +39,12 @@ export function kernelCommandLine({console, extra = [], hardened}: CommandLineOp
   ].join(' ')
 }
 
+/** Names of all parameters that we set ourselves, in any image. */
+export function ownParameters(): string[] {
+  const all = kernelCommandLine({console: 'ttyS0', hardened: {lockdown: 'integrity', production: true}})
+  return all.split(' ').map((word) => word.split('=')[0] ?? '')
+}
+
 /** https://docs.kernel.org/admin-guide/kernel-parameters.html and kernel-command-line(7) of systemd. */
 function hardenedWords({lockdown, production}: HardenedWords): string[] {
   return [

@@ -43,8 +43,10 @@ function netmask(prefix: number): string {
 }
 
 /** The fields as the binary number that snpguest takes: the first field is the lowest bit. */
-const teeDerivedLines = ({rootKey, fields, vmpl}: Config['teeDerived']) => ({
+const teeDerivedLines = ({rootKey, fields, vmpl, svn, tcbVersion}: Config['teeDerived']) => ({
   'tee-derived.root-key': rootKey,
   'tee-derived.fields': fields.reduce((bits, field) => bits | (1 << teeDerivedFields.indexOf(field)), 0).toString(2),
   'tee-derived.vmpl': String(vmpl),
+  ...(svn !== null && {'tee-derived.svn': String(svn)}),
+  ...(tcbVersion !== null && {'tee-derived.tcb-version': tcbVersion}),
 })

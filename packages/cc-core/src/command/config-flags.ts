@@ -1,6 +1,6 @@
 import {Flags} from '@oclif/core'
 
-import {loadConfig, type Config} from '../config/index.js'
+import {checkSecurity, loadConfig, type Config} from '../config/index.js'
 import {checkLayout} from '../layout/index.js'
 import {globalGroup} from './base.js'
 
@@ -38,5 +38,6 @@ export function configOf(
   )
   const config = loadConfig(flags.config ?? null, [...(flags.set ?? []), ...own])
   checkLayout(config)
+  checkSecurity(config)
   return config
 }

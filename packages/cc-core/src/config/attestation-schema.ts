@@ -15,6 +15,10 @@ const snpguest = z
     version: z
       .string()
       .regex(/^\d+\.\d+\.\d+$/, 'expected a version like 0.11.0')
+      .refine(
+        (version) => !/^0\.\d\./.test(version),
+        'expected 0.10.0 or newer: older ones have other options of `key`',
+      )
       .nullable()
       .default('0.11.0')
       .describe(

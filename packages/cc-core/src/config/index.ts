@@ -21,4 +21,5 @@ export {
   type Layout,
   type Partition,
 } from './schema.js'
+export {checkSecurity, securityProblems, securityWarnings} from './security.js'
 export {formatSize, parseSize} from './size.js'

@@ -68,18 +68,40 @@ export const kbsSchema = z.strictObject({
 /** The fields of the guest that are mixed into a derived key: GUEST_FIELD_SELECT of MSG_KEY_REQ, by its bits. */
 export const teeDerivedFields = ['policy', 'image-id', 'family-id', 'measurement', 'svn', 'tcb-version'] as const
 
-export const teeDerivedSchema = z.strictObject({
-  rootKey: z
-    .enum(['vcek', 'vmrk'])
-    .default('vcek')
-    .describe('Key of the processor from which the key is derived; `vmrk` is that of a migration agent.'),
-  fields: z
-    .array(z.enum(teeDerivedFields))
-    .default(['policy', 'measurement'])
-    .refine(
-      (fields) => fields.includes('measurement'),
-      "expected 'measurement' among them: any image would get the key",
-    )
-    .describe('What is mixed into the key, so that a guest that differs in it gets another key.'),
-  vmpl: z.int().min(0).max(3).default(0).describe('Privilege level (VMPL) of the guest.'),
-})
+export const teeDerivedSchema = z
+  .strictObject({
+    rootKey: z
+      .enum(['vcek', 'vmrk'])
+      .default('vcek')
+      .describe('Key of the processor from which the key is derived; `vmrk` is that of a migration agent.'),
+    fields: z
+      .array(z.enum(teeDerivedFields))
+      .default(['policy', 'measurement'])
+      .refine(
+        (fields) => fields.includes('measurement'),
+        "expected 'measurement' among them: any image would get the key",
+      )
+      .describe('What is mixed into the key, so that a guest that differs in it gets another key.'),
+    vmpl: z.int().min(0).max(3).default(0).describe('Privilege level (VMPL) of the guest.'),
+    svn: z
+      .int()
+      .min(0)
+      .max(0xffff_ffff)
+      .nullable()
+      .default(null)
+      .describe('Value for the field `svn`: at most the SVN of the ID block of the launch. Ours has no ID block: 0.'),
+    tcbVersion: z
+      .string()
+      .regex(/^0x[0-9a-f]{1,16}$/, 'expected a TCB version as a hexadecimal number like 0xd315000000000004')
+      .nullable()
+      .default(null)
+      .describe('Value for the field `tcb-version`: at most the committed TCB of the machine, as a report shows it.'),
+  })
+  .refine(
+    ({fields, svn}) => fields.includes('svn') === (svn !== null),
+    "expected 'svn' among the fields and as a value, or in neither place",
+  )
+  .refine(
+    ({fields, tcbVersion}) => fields.includes('tcb-version') === (tcbVersion !== null),
+    "expected 'tcb-version' among the fields and tcbVersion as a value, or neither",
+  )

@@ -123,6 +123,15 @@ describe('the section kbs', () => {
     ['kbs.timeoutSeconds=0', 'expected'],
     ['teeDerived.fields=[policy]', "expected 'measurement' among them"],
     ['teeDerived.vmpl=4', 'expected'],
+    ['teeDerived.fields=[measurement, svn]', "expected 'svn' among the fields and as a value"],
+    ['teeDerived.svn=1', "expected 'svn' among the fields and as a value"],
+    ['teeDerived.fields=[measurement, tcb-version]', "expected 'tcb-version' among the fields and tcbVersion"],
+    ['teeDerived.tcbVersion="0x1"', "expected 'tcb-version' among the fields and tcbVersion"],
+    ['teeDerived.tcbVersion="11"', 'expected a TCB version as a hexadecimal number'],
+    ['launch.policy="0x10000"', 'expected a policy with bit 0x20000'],
+    ['launch.policy="3"', 'expected a guest policy as a hexadecimal number'],
+    ['launch.guestFeatures="0x20"', 'expected SEV_FEATURES with bit 0x1'],
+    ['attestation.snpguest.version=0.9.2', 'expected 0.10.0 or newer'],
   ])('refuses %s', (set, reason) => {
     expect(() => loadConfig(null, [set])).toThrow(reason)
   })

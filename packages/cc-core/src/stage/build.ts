@@ -3,6 +3,7 @@ import {existsSync} from 'node:fs'
 import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
+import {securityWarnings} from '../config/index.js'
 import {mkdirp, remove} from '../fs/index.js'
 import {preflight, type Purpose} from '../host/index.js'
 import {readImageDirectory, type ImageDirectory} from '../manifest/index.js'
@@ -71,10 +72,7 @@ export async function buildImage(
       steps: steps.map(({id, title: text}) => ({id, title: text})),
     })
     const taskContext = {...context, logDir: folders.logs, places: [folders.root, outputDir]}
-    if (seal.config.profile === 'production' && seal.config.launch.ovmf === null) {
-      const text = 'a production image without expected measurement: nobody can tell what was launched; set launch.ovmf'
-      context.reporter.report({type: 'warning', text})
-    }
+    for (const text of securityWarnings(seal.config)) context.reporter.report({type: 'warning', text})
     try {
       await buildTree(build.tree, folders, taskContext)
       await runTasks(sealing, taskContext)
