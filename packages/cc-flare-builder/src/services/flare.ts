@@ -2,7 +2,7 @@ import {createHash} from 'node:crypto'
 import {existsSync} from 'node:fs'
 import {join} from 'node:path'
 
-import {parseConfig, type Config} from 'cc-core/config'
+import {checkSecurity, parseConfig, type Config} from 'cc-core/config'
 import {profiles} from 'cc-core/distro'
 import {CcError} from 'cc-core/errors'
 import {checkLayout} from 'cc-core/layout'
@@ -89,6 +89,7 @@ function takeOver(base: ImageDirectory, {source, flare, launch, layout}: Config)
   const size = layout.size ?? config.layout.size
   const taken = {...config, layout: {...config.layout, size}}
   checkLayout(taken)
+  checkSecurity(taken)
   return taken
 }
 

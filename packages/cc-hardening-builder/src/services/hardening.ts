@@ -2,7 +2,7 @@ import {createHash} from 'node:crypto'
 import {existsSync} from 'node:fs'
 import {join} from 'node:path'
 
-import {parseConfig, type Config, type KeySource} from 'cc-core/config'
+import {checkSecurity, parseConfig, type Config, type KeySource} from 'cc-core/config'
 import {CcError} from 'cc-core/errors'
 import {planKeys, resolveKeys} from 'cc-core/keys'
 import {checkLayout} from 'cc-core/layout'
@@ -134,6 +134,7 @@ function takeOver(flare: ImageDirectory, options: HardeningOptions, site: Site):
   const size = own.layout.size ?? taken.layout.size
   const config = {...base, layout: {...hardenedLayout(base, site.role, key), size, overlaySize, esp: false}}
   checkLayout(config)
+  checkSecurity(config)
   return config
 }
 

@@ -3,7 +3,7 @@ import {existsSync} from 'node:fs'
 import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import type {Config, DistributionId} from 'cc-core/config'
+import {checkSecurity, type Config, type DistributionId} from 'cc-core/config'
 import {CcError} from 'cc-core/errors'
 import {planKeys, resolveKeys} from 'cc-core/keys'
 import {profileOfHost, profiles, type DistroProfile} from 'cc-core/distro'
@@ -41,6 +41,7 @@ export interface InstallOptions {
 export async function planInstall(options: InstallOptions): Promise<ImageBuild> {
   const {outputDir, workDir, tool, rootKey} = options
   checkLayout(options.config)
+  checkSecurity(options.config)
   const config = await resolveKeys(options.config)
   const folders = workFolders(workDir, 'base')
   const origin = await findOrigin(options, folders)
