@@ -54,7 +54,7 @@ const opening: readonly [pattern: RegExp, reason: string][] = [
 export function refusedParameter(word: string, own: readonly string[]): string | null {
   const name = normal(word.split('=')[0] ?? '')
   if (word.includes('"')) return 'has a quote, which hides what follows'
-  if (word.startsWith("-")) return 'begins the arguments of init'
+  if (word.startsWith('-')) return 'begins the arguments of init'
   if (/^[A-Z]/.test(word) && word.includes('=')) return 'becomes a variable of the environment of every program'
   if (own.map(normal).includes(name)) return 'is set by us, and the last word counts'
   return opening.find(([pattern]) => pattern.test(name))?.[1] ?? null
