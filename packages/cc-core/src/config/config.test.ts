@@ -45,9 +45,11 @@ function refusal(sets: string[], text = ''): CcError {
 describe('sizes', () => {
   it('are powers of 1024, or bytes', () => {
     expect(['1', '4K', '512M', '10G', '2T'].map(parseSize)).toEqual([1, 4096, 2 ** 29, 10 * 2 ** 30, 2 ** 41])
-    expect(['', '0', '12X', '1.5G', '-1', ' 1', '1 G', '1g', '1GB', '99999999999T'].map(parseSize)).toEqual(
-      Array(10).fill(null),
-    )
+    expect(
+      ['', '0', '12X', '1.5G', '-1', ' 1', '1  G', '1Gi', '1iB', '1GBB', '1e3', '0x10', '99999999999T'].map(parseSize),
+    ).toEqual(Array(13).fill(null))
+    const written = ['20G', '20g', '20GB', '20gb', '20GiB', '20 GiB', '20 G', String(20 * 2 ** 30), `${20 * 2 ** 30}B`]
+    expect(written.map(parseSize)).toEqual(Array(written.length).fill(20 * 2 ** 30))
   })
 
   it('are printed as they are read', () => {
@@ -142,6 +144,17 @@ describe('loadConfig', () => {
     ['layout.partitions.cc-ro=x', "layout.partitions.cc-ro: expected object, got 'x'"],
     ['source.iso=5', 'source.iso: expected string, got 5; in quotes it is a text: "5"'],
     ['nvidia.version=550.163', 'nvidia.version: expected string, got 550.163; in quotes it is a text: "550.163"'],
+    ['nvidia.version=550.90', 'nvidia.version: expected string, got 550.90; in quotes it is a text: "550.90"'],
+    [
+      'os.files=[{path: /x, from: /y, mode: 0600}]',
+      'os.files.0.mode: expected string, got 0600; in quotes it is a text: "0600"',
+    ],
+    ['layout.esp=yes', "layout.esp: expected boolean, got 'yes'; write true or false, without quotes"],
+    ['launch.policy=-1', 'launch.policy: expected a guest policy as a whole number of at most 64 bits'],
+    ['launch.policy=0x3g', "like 0x30000 or 196608, got '0x3g'"],
+    ['launch.policy=0x10000000000000000', 'a number this large needs quotes'],
+    ['launch.policy="0x10000000000000000"', 'launch.policy: expected a guest policy'],
+    ['launch.guestFeatures=1.5', 'launch.guestFeatures: expected SEV_FEATURES'],
     ['source.isoSha256=abc', 'source.isoSha256: expected 64 lower-case'],
     ['os.hostname="a\\nb"', 'os.hostname: expected a host name'],
     ['os.packages=["a; rm"]', 'os.packages.0: expected a package name'],
@@ -150,6 +163,18 @@ describe('loadConfig', () => {
     ['layout.size=0', 'layout.size: expected a size'],
   ])('refuses %s', (set, message) => {
     expect(refusal([set]).message).toContain(message)
+  })
+
+  it.each(['0x30000', '"0x30000"', '0X30000', '196608', '"196608"', '0x00030000'])('takes a bit mask as %s', (text) => {
+    expect(loadConfig(null, [`launch.policy=${text}`]).launch.policy).toBe('0x30000')
+    expect(loadConfig(file(`launch: {policy: ${text}}`)).launch.policy).toBe('0x30000')
+  })
+
+  it('says how a number in the file is written', () => {
+    const text = 'os:\n  files:\n    - {path: /x, from: y, mode: 0600}\n'
+    expect(refusal([], text).message).toContain(
+      'os.files.0.mode: expected string, got 0600; in quotes it is a text: "0600"',
+    )
   })
 
   it('says what is wrong with the file or the setting itself', () => {
@@ -200,7 +225,7 @@ describe('reference', () => {
 
   it('is also a JSON Schema without our own type words', () => {
     const text = JSON.stringify(configJsonSchema())
-    expect(text).not.toMatch(/"type":"(size|path|guest path)"/)
+    expect(text).not.toMatch(/"type":"(size|path|guest path|bit mask)"/)
     expect(configJsonSchema()).toMatchObject({
       additionalProperties: false,
       properties: {profile: {default: 'development'}},

@@ -1,13 +1,7 @@
 import {z} from 'zod'
 
 import {policyBits} from './security-words.js'
-import {hostPath, size} from './values.js'
-
-const hex = (what: string) =>
-  z.string().regex(/^0x[0-9a-f]{1,16}$/, `expected ${what} as a hexadecimal number like 0x1`)
-
-/** A value of the wrong form has its own message. */
-const isNumber = (text: string) => /^0x[0-9a-f]+$/.test(text)
+import {bitMask, hostPath, size} from './values.js'
 
 /** Processor types as QEMU names them; their signature is part of the measurement. */
 const cpuType = z.string().regex(/^EPYC(-[A-Za-z0-9]+)*$/, 'expected a processor type of QEMU like EPYC-v4')
@@ -26,21 +20,18 @@ export const launchSchema = z.strictObject({
     .default(['EPYC-v4'])
     .describe('Processor types with an expected measurement each, by the names of QEMU; the first is the default.'),
   memory: size.prefault('8G').describe('Memory of the virtual machine, unless the launcher is told otherwise.'),
-  policy: hex('a guest policy')
+  policy: bitMask('a guest policy')
     .refine(
-      (policy) => isNumber(policy) && (BigInt(policy) & policyBits.reserved) !== 0n,
+      (policy) => (BigInt(policy) & policyBits.reserved) !== 0n,
       'expected a policy with bit 0x20000, which the firmware demands',
     )
-    .default('0x30000')
+    .prefault('0x30000')
     .describe(
       'SNP guest policy. 0x30000: no debugging, no migration agent, SMT allowed. `production` refuses 0x80000 (debugging) and 0x40000 (migration agent).',
     ),
-  guestFeatures: hex('SEV_FEATURES')
-    .refine(
-      (features) => isNumber(features) && (BigInt(features) & 1n) !== 0n,
-      'expected SEV_FEATURES with bit 0x1, SEV-SNP itself',
-    )
-    .default('0x1')
+  guestFeatures: bitMask('SEV_FEATURES')
+    .refine((features) => (BigInt(features) & 1n) !== 0n, 'expected SEV_FEATURES with bit 0x1, SEV-SNP itself')
+    .prefault('0x1')
     .describe('SEV_FEATURES of the guest, which are measured; 0x1 is SNP alone, as QEMU sets it.'),
   ovmf: hostPath
     .nullable()

@@ -1,12 +1,12 @@
 import {readFileSync} from 'node:fs'
 import {dirname, resolve} from 'node:path'
 
-import {parse, parseDocument, stringify} from 'yaml'
+import {isMap, isScalar, isSeq, parseDocument, stringify, type Document} from 'yaml'
 import {z} from 'zod'
 
 import {CcError} from '../errors/index.js'
 import {defaultPartitions} from './layout-schema.js'
-import {problemsOf} from './problems.js'
+import {problemsOf, type Written} from './problems.js'
 import {configSchema, type Config} from './schema.js'
 
 type Tree = Record<string, unknown>
@@ -19,9 +19,11 @@ type Tree = Record<string, unknown>
  * @throws CcError E_CONFIG that names every problem at once
  */
 export function loadConfig(file: string | null, sets: readonly string[] = [], cwd = process.cwd()): Config {
-  const fromFile = file === null ? {} : absolutePaths(readYaml(resolve(cwd, file)), dirname(resolve(cwd, file)))
-  const raw = sets.reduce((tree, set) => merge(tree, absolutePaths(parseSet(set), cwd)), fromFile)
-  return parseConfig(raw)
+  const written: Written = new Map()
+  const fromFile =
+    file === null ? {} : absolutePaths(readYaml(resolve(cwd, file), written), dirname(resolve(cwd, file)))
+  const raw = sets.reduce((tree, set) => merge(tree, absolutePaths(parseSet(set, written), cwd)), fromFile)
+  return parseConfig(raw, written)
 }
 
 /** What of a configuration describes the image itself; a later stage takes it over from the manifest. */
@@ -61,10 +63,10 @@ export function encodeImageConfig(config: Config): Record<string, unknown> {
 }
 
 /** The configuration out of a plain object as a cc.yaml holds it. Host paths in it must be absolute. */
-export function parseConfig(raw: Tree): Config {
+export function parseConfig(raw: Tree, written: Written = new Map()): Config {
   const result = configSchema.safeParse(withDefaultPartitions(raw), {reportInput: true})
   if (result.success) return result.data
-  throw new CcError('E_CONFIG', problemsOf(result.error.issues).join('; '), {
+  throw new CcError('E_CONFIG', problemsOf(result.error.issues, written).join('; '), {
     suggestions: ['docs/configuration.md lists every key with its values; --print-config shows what is in force'],
   })
 }
@@ -83,7 +85,7 @@ export function encodeConfig(config: Config): z.input<typeof configSchema> {
  * A YAML file with keys and values.
  * @throws CcError E_CONFIG where it cannot be read, or is none
  */
-export function readYaml(file: string): Tree {
+export function readYaml(file: string, written: Written = new Map()): Tree {
   let text: string
   try {
     text = readFileSync(file, 'utf8')
@@ -98,19 +100,31 @@ export function readYaml(file: string): Tree {
   const content: unknown = document.toJS() ?? {}
   if (!isTree(content))
     throw new CcError('E_CONFIG', `${file}: expected keys and values, got ${JSON.stringify(content)}`)
+  noteNumbers(document.contents, [], written)
   return content
 }
 
+/** Remember how each number is written below a node. */
+function noteNumbers(node: Document['contents'], path: readonly string[], written: Written): void {
+  if (isScalar(node) && typeof node.value === 'number' && node.source !== undefined) {
+    written.set(path.join('.'), node.source)
+  } else if (isMap(node)) {
+    for (const {key, value} of node.items)
+      noteNumbers(value as Document['contents'], [...path, String(isScalar(key) ? key.value : key)], written)
+  } else if (isSeq(node)) {
+    for (const [index, item] of node.items.entries())
+      noteNumbers(item as Document['contents'], [...path, String(index)], written)
+  }
+}
+
 /** `a.b=c` as {a: {b: c}}. */
-function parseSet(set: string): Tree {
+function parseSet(set: string, written: Written): Tree {
   const [, path = '', text = ''] = /^([\w-]+(?:\.[\w-]+)*)=(.*)$/s.exec(set) ?? []
   if (path === '') throw new CcError('E_USAGE', `--set: expected KEY.KEY=VALUE, got '${set}'`)
-  let value: unknown
-  try {
-    value = parse(text)
-  } catch {
-    throw new CcError('E_USAGE', `--set ${path}: not a YAML value: '${text}'`)
-  }
+  const document = parseDocument(text)
+  if (document.errors.length > 0) throw new CcError('E_USAGE', `--set ${path}: not a YAML value: '${text}'`)
+  const value: unknown = document.toJS()
+  noteNumbers(document.contents, path.split('.'), written)
   return path.split('.').reduceRight((inner, key) => ({[key]: inner}), value) as Tree
 }
 

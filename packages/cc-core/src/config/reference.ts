@@ -44,7 +44,7 @@ export function configJsonSchema(): Record<string, unknown> {
 
 /** The words in `meta({type})` are for people; JSON Schema has types of its own. */
 function undoOwnTypes({jsonSchema}: {jsonSchema: Record<string, unknown>}): void {
-  if (jsonSchema['type'] === 'size') delete jsonSchema['type']
+  if (jsonSchema['type'] === 'size' || jsonSchema['type'] === 'bit mask') delete jsonSchema['type']
   if (jsonSchema['type'] === undefined) return
   const types = [jsonSchema['type']].flat().map((type) => (type === 'path' || type === 'guest path' ? 'string' : type))
   jsonSchema['type'] = types.length === 1 ? types[0] : types
@@ -67,7 +67,7 @@ function rowsOf(node: Node, path: string[]): ReferenceRow[] {
 }
 
 function typeOf(node: Node): string {
-  if (node.type === 'size') return 'size'
+  if (node.type === 'size' || node.type === 'bit mask') return node.type
   if (node.anyOf !== undefined) return node.anyOf.map(typeOf).join(' or ')
   if (node.enum !== undefined) return node.enum.map(String).join(', ')
   if (node.type === 'array')

@@ -4,7 +4,8 @@ import {z} from 'zod'
 
 import {formatSize, parseSize} from './size.js'
 
-const sizeWords = 'expected a size like 512M or 10G (K, M, G, T: powers of 1024) or a number of bytes'
+const sizeWords =
+  'expected a size like 512M or 10G (K, M, G, T, also as GB or GiB: powers of 1024) or a number of bytes'
 
 /** A size: text or a number in the file, bytes in the program, text again with --print-config. */
 export const size = z
@@ -18,6 +19,29 @@ export const size = z
     encode: formatSize,
   })
   .meta({type: 'size'})
+
+/**
+ * A bit mask of 64 bits: `0x30000` in the program, written in hexadecimal or decimal, as a number or as text. YAML reads
+ * 0x30000 as a number.
+ */
+export function bitMask(what: string) {
+  const words = `expected ${what} as a whole number of at most 64 bits like 0x30000 or 196608`
+  return z
+    .codec(z.union([z.string(), z.number()], words), z.string(), {
+      decode(value, context) {
+        const text = String(value)
+        const mask = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? BigInt(text) : -1n
+        if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+          context.issues.push({code: 'custom', message: `${words}; a number this large needs quotes`, input: value})
+        } else if (mask >= 0n && mask < 1n << 64n) {
+          return `0x${mask.toString(16)}`
+        } else context.issues.push({code: 'custom', message: words, input: value})
+        return z.NEVER
+      },
+      encode: (mask) => mask,
+    })
+    .meta({type: 'bit mask'})
+}
 
 /** An absolute, normalised path inside the guest. */
 export const guestPath = z
