@@ -25,6 +25,13 @@ set -Eeuo pipefail
 umask 022
 export LC_ALL=C.UTF-8 TZ=UTC PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
+# apt reads a proxy's variable in lower case only, and people often set it in upper case only.
+for step_proxy in http_proxy https_proxy ftp_proxy all_proxy no_proxy; do
+	step_upper=${step_proxy^^}
+	[[ -n ${!step_proxy+set} || -z ${!step_upper-} ]] || export "$step_proxy=${!step_upper}"
+done
+unset step_proxy step_upper
+
 step_script=$(readlink -f -- "$0")
 # shellcheck disable=SC2034 # for the steps
 scripts_dir=$(readlink -f -- "$(dirname -- "${BASH_SOURCE[0]}")/..")
@@ -144,17 +151,12 @@ step_parse() {
 }
 
 # Enter the namespace by executing the script again. The guard is a variable because the script itself is the
-# only thing that is started in there. As real root the ids are already all there, so --user is left out.
+# only thing that is started in there.
 step_enter_namespace() {
 	need unshare setpriv
-	local map=()
-	if ((EUID != 0)); then
-		need newuidmap newgidmap
-		map=(--user --map-root-user --map-auto)
-	fi
+	((EUID == 0)) || need newuidmap newgidmap
 	CC_STEP_NAMESPACE=1 exec setpriv --pdeathsig KILL -- \
-		unshare "${map[@]}" --mount --pid --ipc --uts --fork --kill-child=KILL --mount-proc -- \
-		bash "$step_script" "$@"
+		bash "$scripts_dir/lib/namespace.sh" bash "$step_script" "$@"
 }
 
 # step "$@": move to where the contract says the script runs, and parse the arguments there: in the namespace every

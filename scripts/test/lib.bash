@@ -22,11 +22,7 @@ setup_user() {
 as_user() { "${user[@]}" "$@"; }
 
 # in_namespace COMMAND...: where the ids are those that a step sees.
-in_namespace() {
-	local ids=(--user --map-root-user --map-auto)
-	((EUID > 0 || ${#user[@]})) || ids=()
-	as_user unshare "${ids[@]}" --mount -- "$@"
-}
+in_namespace() { as_user bash "$(dirname -- "${BASH_SOURCE[0]}")/../lib/namespace.sh" "$@"; }
 
 # step NAME ARGUMENT...: run a step of this folder; $output has stdout and stderr.
 step() { run as_user bash "$source_dir/$1.sh" "${@:2}"; }
