@@ -1,4 +1,5 @@
 import {accessSync, constants, statSync} from 'node:fs'
+import {homedir, userInfo} from 'node:os'
 import {isAbsolute, join} from 'node:path'
 
 /** What a child inherits: how to find programs, files and the network; nothing that changes what it does. */
@@ -13,8 +14,10 @@ const inherited = [
   'SSL_CERT_DIR',
   'REQUESTS_CA_BUNDLE',
   'CURL_CA_BUNDLE',
-  ...['http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy', 'no_proxy'].flatMap((name) => [name, name.toUpperCase()]),
 ]
+
+/** Each of these is known in lower and in upper case; which of them a program reads differs. */
+const proxies = ['http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy', 'no_proxy']
 
 /** The environment every child starts from. Administrator directories are on the PATH although users often lack them. */
 export function baseEnvironment(): Record<string, string> {
@@ -24,7 +27,22 @@ export function baseEnvironment(): Record<string, string> {
     const value = process.env[name]
     if (value !== undefined) env[name] = value
   }
+  for (const name of proxies) {
+    // apt and wget read only the lower case, and people often set only the upper. The lower case wins, as in curl.
+    const value = process.env[name] ?? process.env[name.toUpperCase()]
+    if (value !== undefined) env[name] = env[name.toUpperCase()] = value
+  }
   return env
+}
+
+/** Who runs us. A user id need not have an entry in /etc/passwd, as in many containers; then there is no name. */
+export function currentUser(): {uid: number; name: string | null} {
+  const uid = process.getuid?.() ?? 0
+  try {
+    return {uid, name: userInfo().username}
+  } catch {
+    return {uid, name: null}
+  }
 }
 
 function searchPath(): string {
@@ -48,5 +66,14 @@ function isExecutableFile(file: string): boolean {
     return statSync(file).isFile()
   } catch {
     return false
+  }
+}
+
+/** The home of who runs us; null where neither HOME nor /etc/passwd has one. */
+export function homeDirectory(): string | null {
+  try {
+    return homedir()
+  } catch {
+    return null
   }
 }

@@ -1,3 +1,4 @@
+import {execFileSync} from 'node:child_process'
 import {chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
@@ -47,6 +48,7 @@ describe('subordinate ids', () => {
     ['by name', enough],
     ['by number', '1001:100000:65536'],
     ['behind others, comments and nonsense', `# x\nbob:1:2\n:::\n${enough}`],
+    ['in several ranges', 'ada:10:10\nbob:1:2\n1001:100000:65526\n'],
   ])('finds them %s', (_, text) => {
     expect(subordinateIdProblem(user, {subuid: text, subgid: text})).toBeNull()
   })
@@ -54,8 +56,9 @@ describe('subordinate ids', () => {
   it.each([
     ['', enough, '0 in /etc/subuid', '165536-231071'],
     [enough, 'ada:500000:1000\n', '1000 in /etc/subgid', '501000-566535'],
-    // Only the first range counts for unshare.
-    ['ada:1:10\nada:100000:65536', enough, '10 in /etc/subuid', '165536-231071'],
+    ['ada:1:10\nada:100000:65525', enough, '65535 in /etc/subuid', '165536-231071'],
+    // The kernel refuses to map an id twice.
+    ['ada:100000:40000\nada:120000:40000', enough, '40000 in /etc/subuid', '165536-231071'],
     ['adam:100000:65536', 'adam:100000:65536', '0 in /etc/subuid and 0 in /etc/subgid', '165536-231071'],
   ])('says what is short and adds a range that is free: %j %j', (subuid, subgid, message, range) => {
     const problem = subordinateIdProblem(user, {subuid, subgid})
@@ -64,12 +67,32 @@ describe('subordinate ids', () => {
   })
 })
 
+describe('a user without an entry in /etc/passwd', () => {
+  it('is told why it cannot build', () => {
+    const problem = subordinateIdProblem({name: null, uid: 4242}, {subuid: '4242:100000:65536', subgid: ''})
+    expect(problem?.message).toContain('the user 4242 has no entry in /etc/passwd')
+    expect(problem?.fix).toContain('useradd --uid 4242')
+  })
+
+  it('is not a bug', () => {
+    const script = `import {currentUser, homeDirectory} from 'cc-core/exec'
+      console.log(JSON.stringify([currentUser(), homeDirectory()]))`
+    const words = ['--reuid', '4242', '--regid', '4242', '--clear-groups', '--', process.execPath]
+    if (process.getuid?.() !== 0) words.splice(0, 5, '--')
+    const node = [...words, '--input-type=module', '--eval', script]
+    const cwd = join(scriptsDirectory(), '../packages/cc-core')
+    const {HOME: _, ...env} = process.env
+    const [user, home] = JSON.parse(execFileSync('setpriv', node, {cwd, env, encoding: 'utf8'})) as unknown[]
+    if (process.getuid?.() === 0) expect([user, home]).toEqual([{uid: 4242, name: null}, null])
+    else expect(user).toMatchObject({uid: process.getuid?.()})
+  })
+})
+
 describe('user namespaces', () => {
   it('are tried as the steps make them', () => {
-    const words = namespaceCommand(false)
     const step = readFileSync(join(scriptsDirectory(), 'lib/step.sh'), 'utf8')
-    expect(step).toContain(`map=(${words.slice(1, 4).join(' ')})`)
-    expect(step).toContain(`"\${map[@]}" ${words.slice(4).join(' ')}`)
+    const [shell, script] = namespaceCommand()
+    expect(step).toContain(`${shell} "${script?.replace(scriptsDirectory(), '$scripts_dir')}" bash "$step_script"`)
   })
 
   it.each([
@@ -118,7 +141,7 @@ describe('on a host that lacks something', () => {
     writeFileSync(join(bin, 'unshare'), '#!/bin/sh\necho "unshare: failed" >&2\nexit 1\n')
     chmodSync(join(bin, 'unshare'), 0o755)
     rmSync(join(bin, 'setpriv'))
-    symlinkSync('/usr/bin/setpriv', join(bin, 'setpriv'))
+    for (const name of ['setpriv', 'bash', 'id', 'awk']) symlinkSync(join('/usr/bin', name), join(bin, name))
     expect((await userNamespaceProblem())?.message).toContain('unshare: failed')
   })
 })

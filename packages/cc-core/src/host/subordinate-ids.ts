@@ -1,6 +1,6 @@
 import {readFile} from 'node:fs/promises'
-import {userInfo} from 'node:os'
 
+import {currentUser} from '../exec/index.js'
 import {neededIds} from './requirements.js'
 
 /** What is wrong on this host, and the command that mends it. */
@@ -24,19 +24,27 @@ export function parseSubordinateIds(text: string): Range[] {
 }
 
 /**
- * Whether a user has the subordinate ids that a tree needs. unshare --map-auto takes the first range of the user, by
- * name or number, so only that one counts.
+ * Whether a user has the subordinate ids that a tree needs. All ranges of the user count, by name or number:
+ * scripts/lib/namespace.sh maps one after the other, and leaves out one that overlaps another.
+ * @param user name: null for one without an entry in /etc/passwd
  * @param files the text of /etc/subuid and of /etc/subgid
  */
 export function subordinateIdProblem(
-  user: {name: string; uid: number},
+  user: {name: string | null; uid: number},
   files: Readonly<Record<'subuid' | 'subgid', string>>,
 ): HostProblem | null {
+  if (user.name === null) {
+    return {
+      message: `the user ${user.uid} has no entry in /etc/passwd, and newuidmap maps nothing without one`,
+      fix: `run it as a user with an entry, as root, or add one: sudo useradd --uid ${user.uid} NAME`,
+    }
+  }
   const short: string[] = []
   let free = 100_000
   for (const [name, text] of Object.entries(files)) {
     const ranges = parseSubordinateIds(text)
-    const count = ranges.find(({owner}) => owner === user.name || owner === String(user.uid))?.count ?? 0
+    const own = ranges.filter(({owner}) => owner === user.name || owner === String(user.uid))
+    const count = separate(own).reduce((sum, range) => sum + range.count, 0)
     if (count < neededIds) short.push(`${count} in /etc/${name}`)
     free = Math.max(free, ...ranges.map((range) => range.start + range.count))
   }
@@ -48,10 +56,22 @@ export function subordinateIdProblem(
   }
 }
 
+/** The ranges without those that overlap one before them: the kernel refuses to map an id twice. */
+function separate(ranges: readonly Range[]): Range[] {
+  const taken: Range[] = []
+  for (const range of ranges) {
+    const overlaps = taken.some(
+      (other) => range.start < other.start + other.count && other.start < range.start + range.count,
+    )
+    if (!overlaps) taken.push(range)
+  }
+  return taken
+}
+
 /** The same of the user that we run as; root has all ids. */
 export async function ownSubordinateIdProblem(): Promise<HostProblem | null> {
-  const {username: name, uid} = userInfo()
-  if (uid === 0) return null
+  const user = currentUser()
+  if (user.uid === 0) return null
   const read = (file: string) => readFile(file, 'utf8').catch(() => '')
-  return subordinateIdProblem({name, uid}, {subuid: await read('/etc/subuid'), subgid: await read('/etc/subgid')})
+  return subordinateIdProblem(user, {subuid: await read('/etc/subuid'), subgid: await read('/etc/subgid')})
 }

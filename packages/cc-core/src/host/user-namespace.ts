@@ -1,6 +1,8 @@
 import {readFile} from 'node:fs/promises'
+import {join} from 'node:path'
 
 import {run, SubprocessError} from '../exec/index.js'
+import {scriptsDirectory} from '../steps/index.js'
 import type {HostProblem} from './subordinate-ids.js'
 
 /** The switches that may forbid user namespaces, each with the value that allows them. */
@@ -10,20 +12,23 @@ const switches = [
   {name: 'user.max_user_namespaces', forbids: '0', allow: '15000'},
 ] as const
 
-/** The words with which scripts/lib/step.sh enters its namespace. */
-export function namespaceCommand(isRoot: boolean): string[] {
-  const ids = isRoot ? [] : ['--user', '--map-root-user', '--map-auto']
-  return ['unshare', ...ids, '--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child=KILL', '--mount-proc', '--']
+/** The words with which a step enters its namespace, as root and as an ordinary user. */
+export function namespaceCommand(): string[] {
+  return ['bash', join(scriptsDirectory(), 'lib/namespace.sh')]
 }
 
 /** Whether a namespace as the steps use it can really be made; trying it is the only answer that counts. */
 export async function userNamespaceProblem(signal?: AbortSignal): Promise<HostProblem | null> {
   try {
-    await run([...namespaceCommand(process.getuid?.() === 0), 'true'], {timeoutMs: 30_000, ...(signal && {signal})})
+    await run([...namespaceCommand(), 'true'], {timeoutMs: 30_000, ...(signal && {signal})})
     return null
   } catch (error) {
     if (!(error instanceof SubprocessError) || error.code === 'E_INTERRUPTED') throw error
-    const said = error.stderr.split('\n').at(-1) ?? ''
+    const lines = error.stderr.trim().split('\n')
+    // The script's own message says what to do; what unshare says is its last line.
+    const [, own, fix] = /^error\[E_\w+\]: (.*)\n {2}try: (.*)$/m.exec(error.stderr) ?? []
+    if (own !== undefined && fix !== undefined) return {message: own, fix}
+    const said = lines.at(-1) ?? ''
     return explainRefusal(said === '' ? error.message : said, await readSwitches())
   }
 }

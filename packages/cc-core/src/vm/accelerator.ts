@@ -1,9 +1,9 @@
 import {accessSync, constants, readdirSync} from 'node:fs'
 import {access, readFile} from 'node:fs/promises'
-import {homedir} from 'node:os'
 import {join} from 'node:path'
 
 import {CcError} from '../errors/index.js'
+import {homeDirectory} from '../exec/index.js'
 import {atomicWrite, mkdirp} from '../fs/index.js'
 import {formatMs} from '../ui/index.js'
 import {bootAndWatch} from './boot.js'
@@ -98,7 +98,11 @@ function isReadable(file: string): boolean {
 async function defaultCacheFile(): Promise<string> {
   const bootId = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => 'unknown')
   const cache = process.env['XDG_CACHE_HOME'] ?? ''
-  return join(cache.startsWith('/') ? cache : join(homedir(), '.cache'), 'cc', `accelerator-${bootId.trim()}.json`)
+  return join(
+    cache.startsWith('/') ? cache : join(homeDirectory() ?? '/nonexistent', '.cache'),
+    'cc',
+    `accelerator-${bootId.trim()}.json`,
+  )
 }
 
 async function readCache(file: string): Promise<AcceleratorChoice | null> {
