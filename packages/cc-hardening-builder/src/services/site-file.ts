@@ -1,8 +1,8 @@
-import {homedir} from 'node:os'
 import {dirname, resolve} from 'node:path'
 
 import {readYaml} from 'cc-core/config'
 import {CcError} from 'cc-core/errors'
+import {homeDirectory} from 'cc-core/exec'
 
 /** What a site configuration of NVIDIA FLARE means here. */
 export interface SiteFile {
@@ -92,7 +92,14 @@ function checkPlatform(key: string, value: unknown, file: string): void {
 const text = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
 
 function hostPath(path: string, file: string): string {
-  return path.startsWith('~/') ? resolve(homedir(), path.slice(2)) : resolve(dirname(file), path)
+  if (!path.startsWith('~/')) return resolve(dirname(file), path)
+  const home = homeDirectory()
+  if (home === null) {
+    throw new CcError('E_CONFIG', `${file}: '${path}': this user has no home directory`, {
+      suggestions: ['write the whole path, or set HOME'],
+    })
+  }
+  return resolve(home, path.slice(2))
 }
 
 function wrong(file: string, key: string, value: unknown, reason: string): CcError {
