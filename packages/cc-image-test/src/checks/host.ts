@@ -1,9 +1,9 @@
 import {existsSync} from 'node:fs'
 import {mkdtemp, readFile, statfs, writeFile} from 'node:fs/promises'
-import {tmpdir, userInfo} from 'node:os'
+import {tmpdir} from 'node:os'
 import {dirname, join} from 'node:path'
 
-import {findProgram, run} from 'cc-core/exec'
+import {currentUser, findProgram, run} from 'cc-core/exec'
 import {mkdirp, remove} from 'cc-core/fs'
 import {
   installCommand,
@@ -139,7 +139,7 @@ async function kvm(signal: AbortSignal): Promise<Verdict> {
   if (findProgram('qemu-system-x86_64') === null) return skipped('there is no QEMU to try it with')
   const {accelerator, reason} = await chooseAccelerator({signal})
   if (accelerator === 'kvm') return passed(reason)
-  const mine = `sudo usermod --append --groups kvm ${userInfo().username}`
+  const mine = `sudo usermod --append --groups kvm ${currentUser().name ?? 'NAME'}`
   return {...skipped(`TCG will be used: ${reason}`), ...(reason.includes('by this user') && {fix: mine})}
 }
 
