@@ -1,8 +1,13 @@
 import {execFileSync} from 'node:child_process'
-import {userInfo} from 'node:os'
+
+import {currentUser} from 'cc-core/exec'
 
 /** The ordinary user that the builds run as. Made by root; everybody else runs them as themselves. */
-export const testUser = userInfo().uid === 0 ? 'cc-e2e' : userInfo().username
+export const testUser = isRoot() ? 'cc-e2e' : (currentUser().name ?? String(currentUser().uid))
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0
+}
 
 /** Make the user, with the subordinate ids that useradd gives. */
 export function makeUser(name: string, options: readonly string[] = []): void {
@@ -15,11 +20,11 @@ export function makeUser(name: string, options: readonly string[] = []): void {
 
 /** Let everything in a folder belong to the test user. */
 export function giveToUser(path: string): void {
-  if (userInfo().uid === 0) execFileSync('chown', ['-R', `${testUser}:`, path])
+  if (isRoot()) execFileSync('chown', ['-R', `${testUser}:`, path])
 }
 
 /** The words that run a command as a user, without any capability and without our environment. */
 export function asUser(name: string): string[] {
-  if (userInfo().uid !== 0) return []
+  if (!isRoot()) return []
   return ['setpriv', '--reuid', name, '--regid', name, '--init-groups', '--inh-caps=-all', '--']
 }

@@ -8,6 +8,7 @@ import {cc, folder, lab, runAsUser, errorOf, type ErrorJson} from '../lib/lab.js
 import {makeUser} from '../lib/user.js'
 
 let count = 0
+const namespaceScript = join(import.meta.dirname, '../../scripts/lib/namespace.sh')
 
 /** Run the installer with something wrong; nothing may be written. */
 async function refuse(
@@ -128,7 +129,7 @@ describe('a host', () => {
     const output = folder(`namespace-${(count += 1)}`)
     const installer = [process.execPath, join(lab().bin, 'cc-image-installer'), '--iso', iso(), '--output', output]
     const result = await runAsUser([
-      ...['unshare', '--user', '--map-root-user', '--map-auto', '--mount', 'sh', '-c'],
+      ...['bash', namespaceScript, 'sh', '-c'],
       `${preparation}; exec setpriv --reuid ${uid} --regid ${uid} --clear-groups "$@"`,
       ...['sh', ...installer, '--json'],
     ])
