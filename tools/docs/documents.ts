@@ -55,8 +55,8 @@ are taken from the folder of the file, those in \`--set\` from the working direc
 # yaml-language-server: $schema=docs/cc.schema.json
 \`\`\`
 
-A size is a number of bytes, or has one of the letters K, M, G, T: powers of 1024. \`<name>\` stands for the name of a
-partition.
+A size is a number of bytes, or ends in K, M, G or T: powers of 1024. \`20G\`, \`20g\`, \`20GB\`, \`20GiB\` and \`20 GiB\` are the
+same size. A bit mask is hexadecimal or decimal. \`<name>\` stands for the name of a partition.
 
 ${configReference()}`
 }
