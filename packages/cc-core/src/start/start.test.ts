@@ -17,7 +17,7 @@ describe('a user id without an entry in /etc/passwd', () => {
 
   it.each(programs)('is looked after by %s before oclif is loaded', (name) => {
     for (const file of ['run.js', 'dev.js']) {
-      const [first] = readFileSync(join(packages, name, 'bin', file), 'utf8').match(/^import .*$/m) ?? []
+      const [first] = /^import .*$/m.exec(readFileSync(join(packages, name, 'bin', file), 'utf8')) ?? []
       expect(first).toBe("import 'cc-core/start'")
     }
   })
