@@ -27,10 +27,7 @@ step "$@"
 
 packages_begin
 [[ -z $pool ]] || packages_pool "$pool" "$pool_suite"
-if [[ -n $host_suite ]]; then
-	sources=$(apt_sources "$host_suite" '')
-	packages_source "$sources"
-fi
+[[ -z $host_suite ]] || packages_host "$host_suite" ''
 packages_source "${source[@]}"
 packages_keyring "$keyring"
 

@@ -44,11 +44,7 @@ sources_ready() {
 	ready=1
 	packages_begin
 	[[ -z $pool ]] || packages_pool "$pool" "$pool_suite"
-	local sources
-	if [[ -n $host_suite ]]; then
-		sources=$(apt_sources "$host_suite" '')
-		packages_source "$sources"
-	fi
+	[[ -z $host_suite ]] || packages_host "$host_suite" ''
 	packages_source "${source[@]}"
 	packages_keyring "$keyring"
 	apt_tree update

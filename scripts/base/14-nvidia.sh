@@ -59,10 +59,7 @@ dkms_trees=()
 sources() {
 	local item lines
 	[[ -z $pool ]] || packages_pool "$pool" "$pool_suite"
-	if [[ -n $host_suite ]]; then
-		lines=$(apt_sources "$host_suite" "$host_components")
-		packages_source "$lines"
-	fi
+	[[ -z $host_suite ]] || packages_host "$host_suite" "$host_components"
 	packages_source "${source[@]}"
 	packages_keyring "$keyring"
 	for item in "${deb[@]}"; do nvidia_local "$item"; done

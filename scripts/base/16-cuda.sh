@@ -32,10 +32,7 @@ step "$@"
 
 packages_begin
 [[ -z $pool ]] || packages_pool "$pool" "$pool_suite"
-if [[ -n $host_suite ]]; then
-	lines=$(apt_sources "$host_suite" "$host_components")
-	packages_source "$lines"
-fi
+[[ -z $host_suite ]] || packages_host "$host_suite" "$host_components"
 packages_source "${source[@]}"
 packages_keyring "$keyring"
 [[ -z $repository ]] || packages_signed_source "$repository" "$repository_key"

@@ -35,7 +35,9 @@ ranges() {
 # map_ids PID: map the ids of the process, which waits in its user namespace.
 map_ids() {
 	local name uid gid kind file own taken words message
-	uid=$(id -u) gid=$(id -g)
+	uid=$(id -u)
+	# shellcheck disable=SC2034 # used by name
+	gid=$(id -g)
 	name=$(id -un 2>/dev/null) ||
 		die E_SUBID "the user $uid has no entry in /etc/passwd, and newuidmap maps nothing without one" \
 			"run it as a user with an entry, or as root"

@@ -83,6 +83,20 @@ packages_source() {
 	done
 }
 
+# packages_host SUITE COMPONENTS: the host's own sources (apt_sources). A key that one names is a file of the host.
+packages_host() {
+	local lines line key
+	lines=$(apt_sources "$1" "$2")
+	while IFS= read -r line; do
+		if [[ $line =~ ^deb\ \[signed-by=([^]]*)\]\ (.*)$ ]]; then
+			key=${BASH_REMATCH[1]} line="deb ${BASH_REMATCH[2]}"
+			packages_signed_source "$line" "$key"
+		else
+			packages_source "$line"
+		fi
+	done <<<"$lines"
+}
+
 # packages_keyring FILE: a further keyring that may sign every source. Nothing where FILE is empty.
 packages_keyring() { [[ -z $1 ]] || cp -- "$1" "$tree$packages_run/trusted/"; }
 

@@ -13,6 +13,7 @@ apt_function() {
 	# shellcheck disable=SC2016
 	run as_user env APT_CONFIG="$dir/apt.conf" bash -Eeuo pipefail -c '
 		die() { echo "error[$1]: $2"; exit 1; }
+		log() { echo "$*"; }
 		. "$1"; "${@:2}"' - "$source_dir/../lib/apt.sh" "$@"
 }
 
@@ -42,6 +43,97 @@ apt_function() {
 	equal "$(sort <<<"$output")" $'deb http://one.test/debian/ next main contrib\ndeb http://two.test/security/ next-security main'
 	apt_function apt_sources next 'main universe'
 	equal "$(sort <<<"$output")" $'deb http://one.test/debian/ next main universe\ndeb http://two.test/security/ next-security main universe'
+}
+
+# own_sources: nothing but the sources that the test makes.
+own_sources() {
+	# shellcheck source=/dev/null
+	own=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	put apt.conf <<<"Dir::Etc::SourceParts \"$dir/parts\"; Dir::Etc::SourceList \"$dir/sources.list\"; Dir::State::lists \"$dir/lists\";"
+	as_user mkdir "$dir/parts" "$dir/lists"
+}
+
+@test "only the distribution's own archive is taken: no third party, no other suite, no other component" {
+	own_sources
+	put sources.list <<-EOF
+		deb http://own.test/debian $own main
+		deb http://own.test/debian $own-updates main
+		deb http://own.test/debian $own-backports main
+		deb http://own.test/debian $own-proposed main
+		deb http://docker.test/linux/debian $own stable
+		deb [arch=amd64 signed-by=/usr/share/keyrings/microsoft.gpg] http://microsoft.test/debian $own main
+		deb http://esm.test/apps/ubuntu $own-apps-security main
+		deb http://origin.test/debian $own main
+	EOF
+	put parts/inline.sources <<-EOF
+		Types: deb
+		URIs: http://inline.test/debian
+		Suites: $own
+		Components: main
+		Signed-By:
+		 -----BEGIN PGP PUBLIC KEY BLOCK-----
+		 .
+		 mDMEYCQjIxYJKwYBBAHaRw8BAQdAD
+		 -----END PGP PUBLIC KEY BLOCK-----
+	EOF
+	put "lists/origin.test_debian_dists_${own}_InRelease" <<<$'Origin: Somebody\nLabel: Debian\n'
+	put "lists/own.test_debian_dists_${own}_InRelease" <<<$'Origin: Debian\nLabel: Debian\n'
+	apt_function apt_sources next ''
+	equal "$(grep '^deb' <<<"$output" | sort)" $'deb http://own.test/debian/ next main\ndeb http://own.test/debian/ next-updates main'
+	for text in "docker.test/linux/debian/' of this host: the distribution has no component 'stable'" \
+		"microsoft.test/debian/' of this host: it is signed by another key, '/usr/share/keyrings/microsoft.gpg'" \
+		"inline.test/debian/' of this host: it is signed by another key, 'inline'" \
+		"origin.test/debian/' of this host: its origin is 'Somebody'" "its suite '$own-backports' is not"; do
+		[[ $output == *"$text"* ]] || { echo "no: $text in $output" && false; }
+	done
+}
+
+@test "a source of the host keeps its key; that of one release is not used for another" {
+	own_sources
+	put sources.list <<-EOF
+		deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://one.test/debian $own main
+		deb [signed-by=/usr/share/keyrings/debian-archive-$own-stable.gpg] http://two.test/debian $own main
+	EOF
+	put parts/three.sources <<-EOF
+		Types: deb
+		URIs: http://zero.test/debian
+		Suites: $own-security
+		Components: main
+
+		Types: deb
+		URIs: http://three.test/debian
+		Suites: $own-updates
+		Components: main
+		signed-by: /usr/share/keyrings/ubuntu-archive-keyring.pgp
+	EOF
+	apt_function apt_sources "$own" ''
+	equal "$(sort <<<"$output")" "$(
+		sort <<-EOF
+			deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://one.test/debian/ $own main
+			deb [signed-by=/usr/share/keyrings/debian-archive-$own-stable.gpg] http://two.test/debian/ $own main
+			deb http://zero.test/debian/ $own-security main
+			deb [signed-by=/usr/share/keyrings/ubuntu-archive-keyring.pgp] http://three.test/debian/ $own-updates main
+		EOF
+	)"
+	apt_function apt_sources next ''
+	[[ $output == *"deb http://two.test/debian/ next main"* && $output == *"[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://one.test"* ]]
+}
+
+@test "the program that finds the proxy is asked here, or left out where it is not there" {
+	own_sources
+	put sources.list <<<"deb http://own.test/debian $own main"
+	# shellcheck disable=SC2016 # for the program
+	printf '#!/bin/sh\necho "http://found.test:3142/for?$1"\n' | put find-proxy
+	as_user chmod +x "$dir/find-proxy"
+	for name in Proxy-Auto-Detect ProxyAutoDetect; do
+		sed -i '/Detect/d' "$dir/apt.conf"
+		echo "Acquire::http::$name \"$dir/find-proxy\";" >>"$dir/apt.conf"
+		apt_function apt_acquire
+		[[ $output == *'Acquire::http::Proxy "http://found.test:3142/for?http://own.test/debian/";'* && $output != *Detect* ]]
+	done
+	as_user rm "$dir/find-proxy"
+	apt_function apt_acquire
+	[[ $output == *"names '$dir/find-proxy', which is not on this host"* && $output != *'Acquire::http::Proxy "'* ]]
 }
 
 @test "the host's proxy is passed on" {

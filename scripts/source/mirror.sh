@@ -92,7 +92,8 @@ lines_signed() { # LINE_OR_FILE
 			${keyring:+-e "/signed-by=/!{s|^(deb[a-z-]*) +\[|\1 [signed-by=$keyring |;t;s|^(deb[a-z-]*) +|\1 [signed-by=$keyring] |}"}
 }
 
-host_lines() { apt_sources "$suite" "$components" | lines_signed /dev/stdin; }
+# --keyring wins over the key that a source of the host names.
+host_lines() { apt_sources "$suite" "$components" | if [[ -n $keyring ]]; then apt_without_key; else cat; fi | lines_signed /dev/stdin; }
 
 deb822_signed() { # FILE
 	awk -v RS= -v ORS='\n\n' -v keyring="$keyring" \
