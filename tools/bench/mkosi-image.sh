@@ -28,7 +28,7 @@ configure() {
 	rm -rf -- "$bench/work" "$bench/out"
 	mkdir -p "$bench"/{work/mkosi.repart,out,cache,packages} "$apt"/{apt.conf.d,sources.list.d}
 	# Its own choice of mirrors is not always reachable; this file is where it would write that down.
-	apt_sources trixie main | awk '{ print "Types: deb\nURIs: " $2 "\nSuites: " $3 "\nComponents: main\n" \
+	apt_sources trixie main | apt_without_key | awk '{ print "Types: deb\nURIs: " $2 "\nSuites: " $3 "\nComponents: main\n" \
 		"Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n" }' >"$apt/sources.list.d/mkosi.sources"
 	apt_acquire | grep -v '^Dir' >"$apt/apt.conf.d/50host"
 	(umask 077 && head -c 32 /dev/urandom | base64 -w 0 >"$bench/work/mkosi.passphrase")

@@ -98,7 +98,7 @@ make_minimal() {
 apt_on() {
 	local tree=$1 archives_here=$2
 	shift 2
-	[[ -s $work/sources.list ]] || apt_sources "$suite" main | sed "s|^deb |deb [signed-by=$archive_keyring] |" >"$work/sources.list"
+	[[ -s $work/sources.list ]] || apt_sources "$suite" main | apt_without_key | sed "s|^deb |deb [signed-by=$archive_keyring] |" >"$work/sources.list"
 	mkdir -p "$work/lists/partial"
 	{
 		apt_acquire
