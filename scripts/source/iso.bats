@@ -162,3 +162,24 @@ verify() { step verify-sums --iso "$iso" "$@"; }
 	verify
 	failed_with E_STEP_ARGUMENT "nothing to check against"
 }
+
+@test "list-iso tells what the pool offers, and what the layers of a source have installed" {
+	as_user mkdir -p "$root"/dists/noble/{main,restricted}/binary-amd64
+	printf 'Package: zstd\nVersion: 1\n\nPackage: systemd\nProvides: libpam-x (= 1), systemd-y\n' | put dists/noble/main/binary-amd64/Packages
+	printf 'Package: linux-modules-nvidia\n' | as_user gzip | put dists/noble/restricted/binary-amd64/Packages.gz
+	printf 'adduser\t3\nlibc6:amd64\t2.39\nsnapd\t2\n' | put casper/a.manifest
+	# The upper layer as diff -N -U 0 writes it: a package is removed, one is upgraded, one is new.
+	printf -- '--- a\n+++ b\n@@ -1 +1 @@\n-snapd\t2\n-adduser\t3\n+adduser\t4\n+less\t1\n' | put casper/a.b.manifest
+	make_iso
+	step list-iso --iso "$iso" --suite noble --layer a.squashfs --layer a.b.squashfs
+	((status == 0)) || { echo "$output" && false; }
+	equal "$output" '{"pool": ["libpam-x", "linux-modules-nvidia", "systemd", "systemd-y", "zstd"], "installed": ["adduser", "less", "libc6"]}'
+	step list-iso --iso "$iso" --suite noble --layer a.squashfs
+	equal "$(jq -c .installed <<<"$output")" '["adduser","libc6","snapd"]'
+
+	# One manifest that is missing: nobody knows what is installed.
+	step list-iso --iso "$iso" --suite noble --layer a.squashfs --layer a.c.squashfs
+	equal "$(jq -c .installed <<<"$output")" null
+	step list-iso --iso "$iso" --suite jammy --layer a.squashfs
+	failed_with E_ISO_KIND "dists/jammy"
+}

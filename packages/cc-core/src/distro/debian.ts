@@ -9,6 +9,8 @@ export const debian = {
   // Small and quick to boot. It has no DRM, which NVIDIA's driver needs, and before 6.12 (debian-12 has 6.1) no
   // sev-guest: for a GPU, or for attestation on debian-12, os.kernel must be linux-image-amd64.
   defaultKernel: 'linux-image-cloud-amd64',
+  fallbackKernel: null,
+  kernelsWithoutSnp: [],
   // Translations are part of each package.
   localePackages: () => ['locales'],
   archiveKeyring: '/usr/share/keyrings/debian-archive-keyring.gpg',

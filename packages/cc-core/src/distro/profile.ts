@@ -18,6 +18,10 @@ export interface DistroProfile {
   }
   /** The kernel package when none is configured. */
   defaultKernel: string
+  /** Taken instead where the ISO lacks the default one and there is no mirror; null: there is no such case. */
+  fallbackKernel: string | null
+  /** Kernel packages that cannot run as an SNP guest at all: a production image refuses them. */
+  kernelsWithoutSnp: readonly string[]
   /** Kernel packages with the driver sev-guest, which attestation reports of SEV-SNP come from. */
   snpKernels: readonly string[]
   /** NVIDIA's driver. In names of packages {branch} is the driver branch, {kernel} the release of the tree's kernel. */

@@ -6,6 +6,8 @@ export const ubuntu = {
   components: ['main', 'restricted', 'universe', 'multiverse'],
   // Not linux-virtual: sev-guest is in linux-modules-extra, which only linux-generic brings.
   defaultKernel: 'linux-generic',
+  fallbackKernel: null,
+  kernelsWithoutSnp: [],
   // No language packs: the catalog says "locale-only" of both sources of the server (subiquity, models/locale.py), so
   // the installer adds none either. Who wants translations names language-pack-* in os.packages.
   localePackages: () => ['locales'],

@@ -23,6 +23,8 @@ export interface ImageBuild {
   folders: WorkFolders
   tree: TreePlan
   seal: Omit<SealRequest, 'tree' | 'buildKey'>
+  /** What planning found that the user has to know. */
+  warnings?: readonly string[]
   /** Where the image directory is to be. */
   outputDir: string
 }
@@ -45,6 +47,7 @@ export async function buildImage(
   const started = Date.now()
   const {folders, seal, outputDir, title} = build
   const path = join(outputDir, seal.name)
+  for (const text of build.warnings ?? []) context.reporter.report({type: 'warning', text})
   for (const purpose of build.needs) await preflight(purpose, context.signal)
   mkdirp(folders.root)
   mkdirp(folders.logs)
@@ -105,7 +108,8 @@ export async function showPlan(build: ImageBuild): Promise<string[]> {
   ]
   const cached = done === 0 ? 0 : (tree.downloads ?? []).length + tree.origin.length + done - 1
   const shown = tasks.map((task, index) => (index < cached ? `${task.shown} # done` : task.shown))
-  return [...shown, `# rename ${paths.partial} to ${paths.path}`]
+  const warnings = (build.warnings ?? []).map((text) => `# warning: ${text}`)
+  return [...warnings, ...shown, `# rename ${paths.partial} to ${paths.path}`]
 }
 
 /** Everything that the bytes of the image depend on, the keys aside. */

@@ -9,7 +9,7 @@ import type {ImageBuild} from 'cc-core/stage'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 
 import {planInstall} from './install.js'
-import {kernelPackage} from './nvidia.js'
+import {chooseKernel} from './kernel.js'
 
 let root: string
 beforeEach(() => {
@@ -87,7 +87,7 @@ describe('a build with NVIDIA and attestation', () => {
   })
 
   it('takes a kernel that a GPU can work with, unless one is named', () => {
-    const kernel = (...sets: string[]) => kernelPackage(loadConfig(null, sets), profiles['debian-13'])
+    const kernel = (...sets: string[]) => chooseKernel(loadConfig(null, sets), profiles['debian-13'], null).package
     expect(kernel()).toBe('linux-image-cloud-amd64')
     expect(kernel('nvidia.enabled=true')).toBe('linux-image-amd64')
     expect(kernel('nvidia.enabled=true', 'os.kernel=linux-image-rt-amd64')).toBe('linux-image-rt-amd64')

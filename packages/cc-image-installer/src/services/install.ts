@@ -9,10 +9,11 @@ import {planKeys, resolveKeys} from 'cc-core/keys'
 import {profileOfHost, profiles, type DistroProfile} from 'cc-core/distro'
 import {checkLayout} from 'cc-core/layout'
 import {sha256File, type Manifest} from 'cc-core/manifest'
-import {inspectIso, selectSource, type IsoSource} from 'cc-core/source'
+import {inspectIso, listIsoPackages, selectSource, type IsoPackages, type IsoSource} from 'cc-core/source'
 import {planTree, workFolders, type ImageBuild, type WorkFolders} from 'cc-core/stage'
 import {planExtras, type Extras} from './extras.js'
-import {kernelPackage} from './nvidia.js'
+import {chooseKernel} from './kernel.js'
+import {planSupply} from './supply.js'
 import {hashFolder, onceTask, planStep, scriptsDirectory, stepTask, type PlannedStep, type Task} from 'cc-core/steps'
 
 /** Name of the base image, and the other name that the mission knows it by. */
@@ -54,10 +55,23 @@ export async function planInstall(options: InstallOptions): Promise<ImageBuild> 
     workDir,
     sourceDateEpoch,
   })
-  const steps = await baseSteps(config, origin, folders, join(workDir, 'archives'), sourceDateEpoch, extras)
+  const kernel = chooseKernel(config, origin.profile, origin.iso)
+  const packages = [
+    ...new Set([
+      ...origin.profile.basePackages,
+      kernel.package,
+      ...origin.profile.localePackages(config.os.locale),
+      ...config.os.packages,
+      ...extras.packages,
+    ]),
+  ]
+  const online = await planSupply(config, origin.profile, origin.iso, packages)
+  const request = {config, origin, folders, archives: join(workDir, 'archives'), sourceDateEpoch, extras}
+  const steps = await baseSteps({...request, packages, online})
   return {
     title: `base image: ${origin.profile.id} from ${origin.source.label}`,
     needs: extras.needs,
+    warnings: kernel.warnings,
     folders,
     outputDir,
     tree: await planTree({
@@ -92,6 +106,8 @@ interface Origin {
   key: string
   /** The extracted ISO, from which packages come too. */
   pool: string | null
+  /** What the ISO has; null: there is none. */
+  iso: IsoPackages | null
   tasks: (sourceDateEpoch: number) => Promise<Task[]>
 }
 
@@ -111,7 +127,8 @@ async function isoOrigin(path: string, {config, signal}: InstallOptions, folders
   })
   const profile = profiles[iso.profileId as DistributionId]
   if (distribution !== 'auto' && distribution !== profile.id) throw otherDistribution(path, profile.id, distribution)
-  const {layers} = selectSource(iso, source.installSource)
+  const chosen = selectSource(iso, source.installSource)
+  const {layers} = chosen
   const sha256 = await sha256File(path)
   const extracted = join(folders.root, 'iso', sha256)
   return {
@@ -119,6 +136,7 @@ async function isoOrigin(path: string, {config, signal}: InstallOptions, folders
     source: {kind: 'iso', label: iso.label, sha256},
     key: await keyOf(sha256, ...layers),
     pool: extracted,
+    iso: await listIsoPackages(iso, chosen, signal),
     tasks: async () => [
       onceTask(
         stepTask(await planStep('source/extract-iso', {iso: path, output: extracted, layer: layers})),
@@ -143,6 +161,7 @@ async function mirrorOrigin({config, workDir}: InstallOptions, folders: WorkFold
     source: {kind: 'mirror', label: `${profile.id} package mirror`, sha256: null},
     key: await keyOf(profile.id, ...source.mirrors),
     pool: null,
+    iso: null,
     tasks: async (sourceDateEpoch) => [
       stepTask(
         await planStep('source/mirror', {
@@ -158,36 +177,34 @@ async function mirrorOrigin({config, workDir}: InstallOptions, folders: WorkFold
   }
 }
 
+interface BaseRequest {
+  config: Config
+  origin: Origin
+  folders: WorkFolders
+  archives: string
+  sourceDateEpoch: number
+  extras: Extras
+  packages: readonly string[]
+  /** Whether the mirrors of the host are asked too. */
+  online: boolean
+}
+
 /** The steps that make a bare system the base image. */
-async function baseSteps(
-  config: Config,
-  {profile, pool}: Origin,
-  {tree}: WorkFolders,
-  archives: string,
-  sourceDateEpoch: number,
-  extras: Extras,
-): Promise<PlannedStep[]> {
+async function baseSteps(request: BaseRequest): Promise<PlannedStep[]> {
+  const {config, archives, sourceDateEpoch, extras, packages, online} = request
+  const {profile, pool} = request.origin
+  const {tree} = request.folders
   const {os, source, boot, layout} = config
   const epoch = {'source-date-epoch': sourceDateEpoch}
   const guest = join(scriptsDirectory(), 'guest')
-  const packages = [
-    ...profile.basePackages,
-    kernelPackage(config, profile),
-    ...profile.localePackages(os.locale),
-    ...os.packages,
-    ...extras.packages,
-  ]
   return Promise.all([
     planStep(
       'base/10-packages',
       {
         tree,
-        package: [...new Set(packages)],
+        package: packages,
         ...(pool === null ? {} : {pool, 'pool-suite': profile.codename}),
-        // A driver is never on an ISO, and neither is the kernel that it needs.
-        ...((pool === null || config.nvidia.enabled) && source.mirrors.length === 0
-          ? {'host-suite': profile.codename}
-          : {}),
+        ...(online ? {'host-suite': profile.codename} : {}),
         source: source.mirrors,
         keyring: source.keyring ?? undefined,
         archives,

@@ -83,11 +83,6 @@ export async function planNvidia(request: ExtrasRequest): Promise<Part> {
   return {downloads, steps, bootSteps: nvidia.enabled ? [boot()] : []}
 }
 
-/** The kernel package when none is configured: a GPU needs one with DRM. */
-export function kernelPackage({os, nvidia}: Config, profile: DistroProfile): string {
-  return os.kernel ?? (nvidia.enabled ? profile.nvidia.kernel : profile.defaultKernel)
-}
-
 /** Where packages come from that no ISO has: the configured mirrors, or those of a host of the same kind. */
 function onlineParameters(request: ExtrasRequest): Record<string, StepValue> {
   const {config, profile} = request
