@@ -1,12 +1,12 @@
 import {execFileSync} from 'node:child_process'
-import {createHash, randomBytes} from 'node:crypto'
-import {chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
-import {tmpdir} from 'node:os'
+import {randomBytes} from 'node:crypto'
+import {chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync} from 'node:fs'
 import {join, resolve} from 'node:path'
 
 import type {TestProject} from 'vitest/node'
 
-import {asUser, makeUser, testUser} from './user.js'
+import {asTestUser, makeIso} from './iso.js'
+import {makeUser, testUser} from './user.js'
 
 const repository = resolve(import.meta.dirname, '../..')
 const isRoot = process.getuid?.() === 0
@@ -21,7 +21,7 @@ const packages = [
   'packages/cc-resize',
 ]
 
-/** Install the packed packages, make the stand-in ISOs, and build one image from each of them for all tests. */
+/** Install the packed packages; and but for the suite that brings its own, make the stand-in ISOs and build one image. */
 export default async function setup(project: TestProject): Promise<() => void> {
   if (isRoot) makeUser(testUser)
   // Not /tmp: that may be a small tmpfs.
@@ -33,15 +33,20 @@ export default async function setup(project: TestProject): Promise<() => void> {
   const rootKey = join(root, 'root.key')
   writeFileSync(rootKey, randomBytes(32), {mode: 0o600})
   if (isRoot) execFileSync('chown', [`${testUser}:`, rootKey])
-  const iso = {'debian-12': makeIso('bookworm'), 'debian-13': makeIso('trixie')}
+  const own = process.env['CC_E2E_SUITE'] === 'ubuntu'
+  const iso = own
+    ? {'debian-12': '', 'debian-13': ''}
+    : {'debian-12': makeIso('bookworm'), 'debian-13': makeIso('trixie')}
   const bin = join(app, 'node_modules/.bin')
   const workDir = join(root, 'work')
   const output = join(root, 'build')
-  say('build the image of debian-12')
-  asTestUser([
-    ...[process.execPath, join(bin, 'cc-image-installer'), '--iso', iso['debian-12'], '--root-key', rootKey],
-    ...['--output', output, '--work-dir', workDir],
-  ])
+  if (!own) {
+    say('build the image of debian-12')
+    asTestUser([
+      ...[process.execPath, join(bin, 'cc-image-installer'), '--iso', iso['debian-12'], '--root-key', rootKey],
+      ...['--output', output, '--work-dir', workDir],
+    ])
+  }
   project.provide('lab', {
     ...{root, bin, iso, rootKey, workDir},
     scripts: join(app, 'node_modules/cc-scripts'),
@@ -67,29 +72,6 @@ function installPackages(root: string): string {
   const files = readdirSync(tarballs).map((name) => join(tarballs, name))
   npm(['install', '--prefer-offline', '--no-audit', '--no-fund', ...files], app)
   return app
-}
-
-/** The stand-in ISO of a suite, from the cache where the tool that makes it has not changed since today's build. */
-function makeIso(suite: string): string {
-  const tool = join(repository, 'tools/standin-iso')
-  const hash = createHash('sha256').update(new Date().toISOString().slice(0, 10))
-  for (const name of readdirSync(tool).sort()) hash.update(readFileSync(join(tool, name)))
-  const cache = join(tmpdir(), `cc-standin-${hash.digest('hex').slice(0, 16)}`)
-  const iso = join(cache, `${suite}.iso`)
-  if (existsSync(iso)) return iso
-  say(`make the stand-in ISO of ${suite}`)
-  if (!existsSync(cache)) asTestUser(['mkdir', cache])
-  asTestUser(['bash', join(tool, 'make-standin-iso.sh'), '--suite', suite, '--output', iso])
-  return iso
-}
-
-function asTestUser(argv: readonly string[]): void {
-  const [program = '', ...args] = [...asUser(testUser), ...argv]
-  execFileSync(program, args, {
-    cwd: '/',
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: {PATH: process.env['PATH'], HOME: isRoot ? `/home/${testUser}` : process.env['HOME']},
-  })
 }
 
 function removeLab(root: string): void {

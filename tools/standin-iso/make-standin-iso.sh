@@ -2,7 +2,10 @@
 # Make an ISO of Debian packages with exactly the layout of an Ubuntu live-server ISO, to build and test without one.
 #
 # Parameters:
-#   --suite NAME             bookworm or trixie
+#   [--suite NAME]           bookworm or trixie; --as chooses its own
+#   [--like NAME]            ubuntu: with the packages that Ubuntu's server has installed, as far as Debian has them
+#   [--as NAME]              ubuntu-22.04 or ubuntu-24.04: the same, and under Ubuntu's names. Its volume label says that it
+#                            is a stand-in
 #   --output PATH            the ISO; PATH.SHA256SUMS, PATH.SHA256SUMS.gpg and PATH.keyring.gpg are written beside it
 #   [--package NAME]...      further packages for the pool
 #   [--catalog NAME]         form of casper/install-sources.yaml: list (as 22.04 and 24.04 have it) or dict; absent: list
@@ -20,52 +23,63 @@ step "$@"
 # shellcheck source=../../scripts/lib/tree.sh
 . "$scripts_dir/lib/tree.sh"
 # shellcheck source=fixture.sh
-. "$(dirname -- "$step_script")/fixture.sh"
+here=$(dirname -- "$step_script")
+for file in fixture form-debian form-like-ubuntu form-as-ubuntu packages; do
+	# shellcheck source=/dev/null
+	. "$here/$file.sh"
+done
 need mmdebstrap tar2sqfs xorriso gpg apt-ftparchive dpkg-deb python3 setcap
 
-keyring_in_tree=usr/share/keyrings/standin-archive-keyring.gpg
 archive_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-minimal_packages=(systemd-sysv udev dbus libcap2-bin)
-server_packages=(iproute2 iputils-ping less netbase)
-# What an installation on top of the layers asks the pool for. Ubuntu's pool has its seed "server-ship" here.
-pool_packages=(linux-image-cloud-amd64 initramfs-tools zstd kmod busybox cryptsetup-bin cryptsetup-initramfs dmsetup
-	e2fsprogs fdisk nftables python3 locales tzdata dbus udev systemd systemd-sysv libpam-systemd iproute2 openssh-server
-	ca-certificates sudo apparmor curl gpgv systemd-timesyncd systemd-resolved python3-venv)
-
 # shellcheck disable=SC2154 # parameters
 main() {
-	local release title
-	case $suite in
-	bookworm) release=12 title=Bookworm ;;
-	trixie) release=13 title=Trixie && pool_packages+=(systemd-cryptsetup) ;;
-	*) die E_STEP_ARGUMENT "--suite: '$suite' is neither bookworm nor trixie" ;;
-	esac
 	catalog=${catalog:-list}
 	[[ $catalog == list || $catalog == dict ]] || die E_STEP_ARGUMENT "--catalog: '$catalog' is neither list nor dict"
 	[[ -r $archive_keyring ]] || die E_HOST_TOOL "no keys of the Debian archive: '$archive_keyring'" \
 		"install the package debian-archive-keyring"
 	epoch=${epoch:-$(date -d 'today 0:00' +%s)}
 	export SOURCE_DATE_EPOCH=$epoch
+	choose_form
 
 	work=$output.partial
 	rm -rf -- "$work"
 	trap 'rm -rf -- "$work"' EXIT
 	archives=${work_dir:-$work}/archives-$suite
 	iso=$work/iso
+	extra=$work/extra
 	mkdir -p "$archives/partial" "$iso"/{.disk,casper}
 
 	phase key make_key
 	phase minimal make_minimal
-	make_layer casper/standin-server-minimal "$work/lower" "" &
+	make_layer "casper/$minimal_id" "$work/lower" "" &
 	local layer_1=$!
 	phase server make_server
-	make_layer casper/standin-server-minimal.standin-server "$work/upper" "$work/lower" &
+	make_layer "casper/$minimal_id.$server_id" "$work/upper" "$work/lower" &
 	local layer_2=$!
 	phase pool make_pool
 	wait "$layer_1"
 	wait "$layer_2"
+	run_hooks "$iso" "${layer_hooks[@]}"
 	phase catalog make_catalog
 	phase image make_image
+}
+
+choose_form() {
+	[[ -n $suite || -n $as ]] || die E_STEP_ARGUMENT "neither --suite nor --as is given"
+	[[ -z $like || $like == ubuntu ]] || die E_STEP_ARGUMENT "--like: '$like' is not ubuntu"
+	if [[ -n $as ]]; then
+		form_as_ubuntu "$as"
+	elif [[ -n $like ]]; then
+		form_like_ubuntu
+	else
+		form_debian
+	fi
+}
+
+# run_hooks DIR FUNCTION...: what the form adds.
+run_hooks() {
+	local hook
+	for hook in "${@:2}"; do "$hook" "$1"; done
 }
 
 phase() {
@@ -91,6 +105,7 @@ make_minimal() {
 	bash "$scripts_dir/source/mirror.sh" --tree "$work/lower" --suite "$suite" --components main \
 		--keyring "$archive_keyring" --archives "$archives" --epoch "$epoch" "${options[@]}"
 	install -D -m 644 "$work/keyring.gpg" "$work/lower/$keyring_in_tree"
+	run_hooks "$work/lower" "${minimal_hooks[@]}"
 	fixture_lower "$work/lower/usr/share/standin"
 }
 
@@ -98,15 +113,17 @@ make_minimal() {
 apt_on() {
 	local tree=$1 archives_here=$2
 	shift 2
-	[[ -s $work/sources.list ]] || apt_sources "$suite" main | apt_without_key | sed "s|^deb |deb [signed-by=$archive_keyring] |" >"$work/sources.list"
-	mkdir -p "$work/lists/partial"
+	local sources=$work/$suite.list lists=$work/lists-$suite
+	[[ -s $sources ]] || apt_sources "$suite" main | apt_without_key | sed "s|^deb |deb [signed-by=$archive_keyring] |" >"$sources"
+	mkdir -p "$lists/partial"
 	{
 		apt_acquire
-		printf '%s "%s";\n' Dir "$tree/" Dir::Etc::SourceList "$work/sources.list" Dir::Etc::SourceParts /dev/null \
-			Dir::State::Lists "$work/lists/" Dir::Cache::Archives "$archives_here/" \
+		printf '%s "%s";\n' Dir "$tree/" Dir::Etc::SourceList "$sources" Dir::Etc::SourceParts /dev/null \
+			Dir::State::Lists "$lists/" Dir::Cache::Archives "$archives_here/" \
 			Dir::Cache::PkgCache '' Dir::Cache::SrcPkgCache '' Debug::NoLocking true \
 			DPkg::Chroot-Directory "$tree" APT::Sandbox::User root APT::Install-Recommends false \
-			APT::Keep-Downloaded-Packages true Acquire::Languages none Dpkg::Use-Pty false
+			APT::Keep-Downloaded-Packages true Acquire::Languages none Dpkg::Use-Pty false \
+			DPkg::Options:: --force-unsafe-io
 	} >"$work/apt.conf"
 	APT_CONFIG=$work/apt.conf DEBIAN_FRONTEND=noninteractive apt-get --yes --quiet "$@" </dev/null 2>&1 |
 		tee "$work/apt.log" >&2 || apt_blame "$work/apt.log" "apt-get $1 failed"
@@ -118,10 +135,26 @@ make_server() {
 	mount --bind "$archives" "$inside"
 	tree_mounts "$work/upper"
 	apt_on "$work/upper" "$inside" update
+	known_packages
+	# Services must not start, and a configuration must not be asked for.
+	printf '#!/bin/sh\nexit 101\n' >"$work/upper/usr/sbin/policy-rc.d"
+	chmod 755 "$work/upper/usr/sbin/policy-rc.d"
 	apt_on "$work/upper" "$inside" install "${server_packages[@]}"
+	rm "$work/upper/usr/sbin/policy-rc.d"
 	umount -l "$work/upper"/{dev,proc,sys,tmp,run} "$inside"
 	rm -f "$work"/upper/var/cache/apt/*.bin "$work"/upper/var/log/{dpkg,alternatives}.log "$work"/upper/var/log/apt/*
+	run_hooks "$work/upper" "${server_hooks[@]}"
 	fixture_upper "$work/upper/usr/share/standin"
+}
+
+# known_packages: leave out of server_packages what the suite does not have, and say so.
+known_packages() {
+	local name known=()
+	APT_CONFIG=$work/apt.conf apt-cache pkgnames | sort >"$work/names"
+	for name in "${server_packages[@]}"; do
+		if grep -qxF -- "$name" "$work/names"; then known+=("$name"); else log "$suite has no $name"; fi
+	done
+	server_packages=("${known[@]}")
 }
 
 # make_layer NAME TREE LOWER: squashfs and its two sidecars; the manifest of an upper layer is the difference.
@@ -156,50 +189,64 @@ make_pool() {
 		cp --reflink=auto "$archives/$file" "$iso/pool/main/$source/${name}_${version#*:}_$architecture.deb"
 	done < <(sed -n 's/^Inst \([^ ]*\) \(\[[^]]*\] \)\{0,1\}(\([^ ]*\) .*\[\([^]]*\)\]).*/\1 \3 \4/p' "$work/apt.log")
 
-	local dists=$iso/dists/$suite
-	mkdir -p "$dists/main/binary-amd64"
-	(cd "$iso" && apt-ftparchive packages pool/main) >"$dists/main/binary-amd64/Packages"
-	gzip -9nk "$dists/main/binary-amd64/Packages"
+	run_hooks "$iso" "${pool_hooks[@]}"
+	for file in "$extra"/*/*.deb; do
+		[[ -f $file ]] || continue
+		source=$iso/pool/$(basename "$(dirname "$file")")/s/standin
+		mkdir -p "$source"
+		cp --reflink=auto "$file" "$source/$(basename "$file" .deb)_$(dpkg-deb --field "$file" Version | sed 's/^[0-9]*://')_amd64.deb"
+	done
+	index_pool
+}
+
+# index_pool: the signed index of all components.
+index_pool() {
+	local dists=$iso/dists/$codename component
+	for component in "${components[@]}"; do
+		mkdir -p "$dists/$component/binary-amd64" "$iso/pool/$component"
+		(cd "$iso" && apt-ftparchive packages "pool/$component") >"$dists/$component/binary-amd64/Packages"
+		gzip -9nk "$dists/$component/binary-amd64/Packages"
+	done
 	apt-ftparchive -o APT::FTPArchive::Release::Origin=Stand-in -o APT::FTPArchive::Release::Label=Stand-in \
-		-o APT::FTPArchive::Release::Suite="$suite" -o APT::FTPArchive::Release::Codename="$suite" \
+		-o APT::FTPArchive::Release::Suite="$codename" -o APT::FTPArchive::Release::Codename="$codename" \
 		-o APT::FTPArchive::Release::Version="$release" -o APT::FTPArchive::Release::Architectures=amd64 \
-		-o APT::FTPArchive::Release::Components=main release "$dists" >"$work/Release"
+		-o APT::FTPArchive::Release::Components="${components[*]}" release "$dists" >"$work/Release"
 	mv "$work/Release" "$dists/Release"
 	gpg --batch --quiet --clearsign --output "$dists/InRelease" "$dists/Release"
 	gpg --batch --quiet --armor --detach-sign --output "$dists/Release.gpg" "$dists/Release"
-	ln -s "$suite" "$iso/dists/stable"
-	ln -s "$suite" "$iso/dists/unstable"
-	ln -s . "$iso/debian"
+	ln -s "$codename" "$iso/dists/stable"
+	ln -s "$codename" "$iso/dists/unstable"
+	ln -s . "$iso/$os"
 }
 
 make_catalog() {
-	printf 'Debian-Standin-Server %s "%s" - Release amd64 (%s)' "$release" "$title" "$(date -d "@$epoch" +%Y%m%d)" >"$iso/.disk/info"
+	printf %s "$info" >"$iso/.disk/info"
 	printf 'full_cd/single\n' >"$iso/.disk/cd_type"
 	: >"$iso/.disk/base_installable"
 	local file indent='' minimal server
 	for file in "$iso"/casper/*.squashfs; do gpg --batch --quiet --armor --detach-sign --output "$file.gpg" "$file"; done
-	minimal=$(<"$iso/casper/standin-server-minimal.size")
-	server=$((minimal + $(<"$iso/casper/standin-server-minimal.standin-server.size")))
+	minimal=$(<"$iso/casper/$minimal_id.size")
+	server=$((minimal + $(<"$iso/casper/$minimal_id.$server_id.size")))
 	{
 		if [[ $catalog == dict ]]; then
-			printf 'version: 2\nkernel:\n  default: linux-image-cloud-amd64\nsources:\n'
+			printf 'version: 2\nkernel:\n  default: %s\nsources:\n' "$kernel"
 			indent='  '
 		fi
 		sed "s/^/$indent/" <<-EOF
 			- description: {en: 'A stand-in for the minimized server: no documentation, no translations.'}
-			  id: standin-server-minimal
+			  id: $minimal_id
 			  locale_support: none
 			  name: {en: Debian stand-in server (minimized)}
-			  path: standin-server-minimal.squashfs
+			  path: $minimal_id.squashfs
 			  size: $minimal
 			  type: fsimage
 			  variant: server
 			- default: true
 			  description: {en: 'A stand-in for the default installation.'}
-			  id: standin-server
+			  id: $server_id
 			  locale_support: locale-only
 			  name: {en: Debian stand-in server}
-			  path: standin-server-minimal.standin-server.squashfs
+			  path: $minimal_id.$server_id.squashfs
 			  size: $server
 			  type: fsimage-layered
 			  variant: server
@@ -209,7 +256,7 @@ make_catalog() {
 
 make_image() {
 	(cd "$iso" && find . -type f ! -name md5sum.txt -print0 | sort -z | xargs -0 md5sum) >"$iso/md5sum.txt"
-	xorriso -as mkisofs -quiet -r -J -joliet-long -iso-level 3 -V "Debian-Standin-Server $release amd64" \
+	xorriso -as mkisofs -quiet -r -J -joliet-long -iso-level 3 -V "$volume" \
 		-o "$work/image.iso" "$iso"
 	(cd "$work" && sha256sum -b image.iso) | sed "s| \*.*| *${output##*/}|" >"$work/SHA256SUMS"
 	gpg --batch --quiet --armor --detach-sign --output "$work/SHA256SUMS.gpg" "$work/SHA256SUMS"

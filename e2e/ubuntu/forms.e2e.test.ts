@@ -1,0 +1,166 @@
+import {execFileSync} from 'node:child_process'
+import {readFileSync, writeFileSync} from 'node:fs'
+import {join} from 'node:path'
+
+import {beforeAll, describe, expect, it} from 'vitest'
+
+import {boot, copyImage, type Boot} from '../lib/boot.js'
+import {makeIso, type IsoForm} from '../lib/iso.js'
+import {buildOf, cc, errorOf, folder} from '../lib/lab.js'
+import {standIn} from '../lib/tee.js'
+import {giveToUser} from '../lib/user.js'
+
+const hour = 3_600_000
+/** What a cloud-init that obeys the host prints to the console. */
+const marker = 'CODE OF THE HOST'
+/** How long a machine goes on after its boot check: units that start late fail late. */
+const settleMs = 30_000
+
+/** A disk as clouds give it: cloud-init runs its commands as root. */
+let seed: string
+
+beforeAll(() => {
+  const work = folder('cidata')
+  writeFileSync(join(work, 'meta-data'), 'instance-id: host\nlocal-hostname: host\n')
+  writeFileSync(join(work, 'user-data'), `#cloud-config\nbootcmd:\n  - echo '${marker}' >/dev/console\n`)
+  seed = join(work, 'seed.iso')
+  execFileSync('xorriso', ['-as', 'mkisofs', '-quiet', '-J', '-r', '-V', 'cidata', '-o', seed, work], {stdio: 'ignore'})
+  giveToUser(work)
+})
+
+/** Boot an image, with or without the disk, until late units have had their time. */
+async function watch(name: string, image: string, withSeed: boolean): Promise<Boot> {
+  return boot(copyImage(name, image), {
+    memory: '2048',
+    network: true,
+    until: 'never said',
+    timeoutMs: 900_000,
+    dataDisks: withSeed ? [{file: seed, serial: 'cidata', readOnly: true}] : [],
+    onLine: (line, stop) => {
+      if (line.includes('CC-BOOT {')) setTimeout(stop, settleMs)
+    },
+  })
+}
+
+/** What went wrong in a boot: units that failed, questions, and code of the host. Nothing, as it should be. */
+function faults({console: lines, ended}: Boot): string[] {
+  const report = lines.find((line) => line.includes('CC-BOOT {'))
+  if (ended !== 'came-up' || report === undefined) return ['did not come up', ...lines.slice(-20)]
+  const {failedUnits} = JSON.parse(report.slice(report.indexOf('{'))) as {failedUnits: string[]}
+  const bad = new RegExp(`FAILED|Failed to start|Press|password for|${marker}`, 'i')
+  return [...failedUnits, ...lines.filter((line) => bad.test(line))]
+}
+
+/** Both boots of an image, one beside the other. */
+async function bothBoots(name: string, image: string): Promise<Record<string, string[]>> {
+  const [plain, seeded] = await Promise.all([
+    watch(`${name}-plain`, image, false),
+    watch(`${name}-seeded`, image, true),
+  ])
+  return {plain: faults(plain), seeded: faults(seeded)}
+}
+
+const base = (form: IsoForm, work: string, ...sets: string[]) =>
+  cc('cc-image-installer', [
+    ...['--iso', makeIso(form), '--output', join(work, 'build'), '--work-dir', join(work, 'work'), '--json'],
+    ...sets.flatMap((set) => ['--set', set]),
+  ])
+
+describe.each<IsoForm>(['like-bookworm', 'like-trixie', 'as-ubuntu-22.04', 'as-ubuntu-24.04'])('%s', (form) => {
+  let work: string
+  const images: Record<string, string> = {}
+
+  beforeAll(() => {
+    work = folder(form)
+  })
+
+  it(
+    'becomes a base image that boots without a failed unit, and without code of the host',
+    async () => {
+      images['base'] = buildOf(await base(form, work)).image
+      expect(await bothBoots(`${form}-base`, images['base'])).toEqual({plain: [], seeded: []})
+    },
+    hour,
+  )
+
+  it(
+    'becomes a FLARE image that does so, too',
+    async () => {
+      const words = ['--image', images['base'] ?? '', '--output', join(work, 'flare'), '--size', '8G', '--json']
+      images['flare'] = buildOf(await cc('nvflare-cc-builder', words)).image
+      expect(faults(await watch(`${form}-flare`, images['flare'], true))).toEqual([])
+    },
+    hour,
+  )
+
+  it(
+    'becomes a hardened image that does so, too',
+    async () => {
+      const requirements = join(work, 'requirements.txt')
+      writeFileSync(requirements, 'six==1.17.0\n')
+      // The modules of a renamed kernel have no signature any more.
+      const kernel = form.startsWith('as-') ? ['--set', 'hardening.lockdown=none'] : []
+      const result = await cc('nvflare_cc_hardening_builder', [
+        ...['--image', images['flare'] ?? '', '--output', join(work, 'hardened'), '--development', '--role', 'client'],
+        ...['--requirements', requirements, ...kernel, '--json'],
+      ])
+      const {image} = buildOf(result)
+      expect(await bothBoots(`${form}-hardened`, image)).toEqual({plain: [], seeded: []})
+    },
+    hour,
+  )
+})
+
+describe('what the tests above look for is found', () => {
+  it(
+    'where cloud-init is kept, and a unit fails late',
+    async () => {
+      const work = folder('kept')
+      const unit = join(work, 'late.service')
+      writeFileSync(unit, '[Service]\nType=oneshot\nExecStart=/bin/sh -c "sleep 10; exit 1"\n')
+      const file = `os.files=[{path: /etc/systemd/system/multi-user.target.wants/late.service, from: ${unit}, mode: "0644"}]`
+      const {image} = buildOf(await base('like-bookworm', work, 'os.keep=[cloud-init]', file))
+      const found = faults(await watch('kept', image, true))
+      expect(found.join('\n')).toContain(marker)
+      expect(found.join('\n')).toContain('late.service')
+    },
+    hour,
+  )
+})
+
+describe('profile: production', () => {
+  let snpguest: string
+  beforeAll(() => {
+    snpguest = `os.files=[{path: /usr/local/bin/snpguest, from: ${standIn('snpguest')}, mode: "0755"}]`
+  })
+  const root = 'layout.partitions.cc-root={integrity: verity, key: tee-derived}'
+
+  it(
+    'refuses the kernel of 22.04 itself',
+    async () => {
+      const work = folder('production-ga')
+      const error = errorOf(await base('as-ubuntu-22.04', work, 'profile=production', root, 'os.kernel=linux-generic'))
+      expect(error).toMatchObject({code: 'E_CONFIG', suggestions: ['set os.kernel to linux-generic-hwe-22.04']})
+    },
+    hour,
+  )
+
+  it.each<[IsoForm, string]>([
+    ['as-ubuntu-22.04', 'linux-generic-hwe-22.04'],
+    ['as-ubuntu-24.04', 'linux-generic'],
+    ['as-ubuntu-24.04', 'linux-generic-hwe-24.04'],
+  ])(
+    'of %s with %s opens nothing where there is no TEE',
+    async (form, kernel) => {
+      const work = folder(`production-${kernel}`)
+      const {image} = buildOf(await base(form, work, 'profile=production', root, snpguest, `os.kernel=${kernel}`))
+      const {packages} = JSON.parse(readFileSync(join(image, 'manifest.json'), 'utf8')) as {packages: {name: string}[]}
+      expect(packages.map(({name}) => name)).toContain(kernel)
+      const {console: lines, ended} = await boot(copyImage(work.split('/').at(-1) ?? '', image), {rootKey: null})
+      expect(ended, lines.join('\n')).toBe('powered-off')
+      expect(lines.join('\n')).toMatch(/cc-root: no key from 'tee-derived': this machine has no SEV-SNP/)
+      expect(lines.join('\n')).not.toMatch(/CC-BOOT|login:/)
+    },
+    hour,
+  )
+})
