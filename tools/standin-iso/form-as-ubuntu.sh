@@ -55,8 +55,8 @@ as_ubuntu_names() {
 as_ubuntu_pool() {
 	local ga=linux-image-amd64
 	[[ $series != 22.04 ]] || ga=linux-image-cloud-amd64
-	kernel_packages "$ga" 0 linux-generic linux-image-generic
-	kernel_packages linux-image-amd64 1 "linux-generic-hwe-$series" "linux-image-generic-hwe-$series"
+	kernel_packages "$ga" 1 linux-generic linux-image-generic
+	kernel_packages linux-image-amd64 0 "linux-generic-hwe-$series" "linux-image-generic-hwe-$series"
 	deb_directory linux-firmware
 	install -D -m 644 /dev/null "$deb/lib/firmware/stand-in"
 	deb_build main linux-firmware 1 ''
@@ -121,7 +121,7 @@ kernel_deb() {
 	rm -rf "${2:?}/usr/share"
 }
 
-# ubuntu_release FROM NUMBER: a release name like Ubuntu's, as long as FROM.
+# ubuntu_release FROM NUMBER: a release name like Ubuntu's, as long as FROM; NUMBER below that of Debian's build.
 ubuntu_release() {
 	local abi base width
 	abi=${1#*-}
@@ -131,7 +131,7 @@ ubuntu_release() {
 		base=${base%.*}
 		width=$((${#1} - ${#base} - 1 - 8))
 	fi
-	printf '%s-%0*d-generic\n' "$base" "$width" "$((abi + $2))"
+	printf '%s-%0*d-generic\n' "$base" "$width" "$((abi - $2))"
 }
 
 # kernel_rename DIR FROM TO: in names and in what `uname -r` says; the modules of 24.04 are compressed by zstd.

@@ -162,7 +162,7 @@ make_layer() {
 	local lower=()
 	[[ -z $3 ]] || lower=(--lower "$3")
 	"$(dirname -- "$step_script")/layer.py" --tree "$2" "${lower[@]}" --epoch "$epoch" |
-		tar2sqfs --quiet --num-jobs 2 --compressor xz "$iso/$1.squashfs"
+		tar2sqfs --quiet --num-jobs 2 --compressor xz --comp-extra level=1 "$iso/$1.squashfs"
 	{
 		[[ -z $3 ]] || package_list "$3"
 		package_list "$2"
