@@ -161,25 +161,39 @@ depmod_postinst() {
 }
 
 # nvidia_packages RELEASE MODULES: the open modules that Ubuntu builds for each kernel, and the user space. The modules
-# are others under these names, the programs say that they are none.
+# are the kernel's own `dummy` with the driver's version; the programs say that there is no driver.
 nvidia_packages() {
-	local branch=580-server version=580.95.05-0ubuntu0.$series.1 name suffix=ko
-	[[ $series != 24.04 ]] || suffix=ko.zst
+	local branch=580-server driver=580.95.05 name dummy version
+	version=$driver-0ubuntu0.$series.1
+	dummy=$(find "$2" -name 'dummy.ko*' | head -n 1)
 	deb_directory "linux-modules-nvidia-$branch-open-$1"
+	local folder=$deb/lib/modules/$1/kernel/nvidia-580srv-open
+	mkdir -p "$folder"
 	for name in nvidia nvidia-uvm nvidia-modeset nvidia-drm; do
-		install -D -m 644 "$(find "$2" -name "dummy.$suffix" | head -n 1)" "$deb/lib/modules/$1/kernel/nvidia-580srv-open/$name.$suffix"
+		if [[ $dummy == *.zst ]]; then zstd -qdc "$dummy" >"$folder/$name.ko"; else cp "$dummy" "$folder/$name.ko"; fi
+		objcopy --dump-section .modinfo="$work/modinfo" "$folder/$name.ko"
+		printf 'version=%s\0' "$driver" >>"$work/modinfo"
+		objcopy --update-section .modinfo="$work/modinfo" "$folder/$name.ko"
+		[[ $dummy != *.zst ]] || zstd -q --rm "$folder/$name.ko"
 	done
 	depmod_postinst "$1"
 	deb_build restricted "linux-modules-nvidia-$branch-open-$1" "$version" "linux-modules-$1"
+
 	[[ ! -e $extra/restricted/libnvidia-compute-$branch.deb ]] || return 0
 	for name in nvidia-compute-utils nvidia-utils nvidia-kernel-common libnvidia-cfg1 libnvidia-compute; do
 		deb_directory "$name-$branch"
-		mkdir -p "$deb/usr/bin" "$deb/usr/share/$name"
-		[[ $name != nvidia-utils ]] || printf '#!/bin/sh\necho "a stand-in of nvidia-smi: there is no driver" >&2\nexit 9\n' >"$deb/usr/bin/nvidia-smi"
-		[[ $name != nvidia-compute-utils ]] || printf '#!/bin/sh\nexit 1\n' >"$deb/usr/bin/nvidia-persistenced"
-		chmod -R a+rX "$deb/usr" && find "$deb/usr/bin" -type f -exec chmod 755 {} +
+		case $name in
+		nvidia-utils) nvidia_program nvidia-smi ;;
+		nvidia-compute-utils) nvidia_program nvidia-persistenced ;;
+		libnvidia-compute) install -D -m 644 /dev/null "$deb/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.$driver" ;;
+		esac
 		deb_build restricted "$name-$branch" "$version" ''
 	done
+}
+
+nvidia_program() { # NAME
+	printf '#!/bin/sh\necho "%s is a stand-in: there is no driver" >&2\nexit 9\n' "$1" |
+		install -D -m 755 /dev/stdin "$deb/usr/bin/$1"
 }
 
 # The layers of the live session are on the ISO, and no installation may take them.

@@ -68,6 +68,7 @@ choose_form() {
 	[[ -n $suite || -n $as ]] || die E_STEP_ARGUMENT "neither --suite nor --as is given"
 	[[ -z $like || $like == ubuntu ]] || die E_STEP_ARGUMENT "--like: '$like' is not ubuntu"
 	if [[ -n $as ]]; then
+		need objcopy lz4 zstd xz
 		form_as_ubuntu "$as"
 	elif [[ -n $like ]]; then
 		form_like_ubuntu
