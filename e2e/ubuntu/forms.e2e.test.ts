@@ -1,5 +1,7 @@
 import {execFileSync} from 'node:child_process'
-import {readFileSync, writeFileSync} from 'node:fs'
+import {existsSync, readFileSync, writeFileSync} from 'node:fs'
+import {createServer} from 'node:http'
+import type {AddressInfo} from 'node:net'
 import {join} from 'node:path'
 
 import {beforeAll, describe, expect, it} from 'vitest'
@@ -160,6 +162,45 @@ describe('profile: production', () => {
       expect(ended, lines.join('\n')).toBe('powered-off')
       expect(lines.join('\n')).toMatch(/cc-root: no key from 'tee-derived': this machine has no SEV-SNP/)
       expect(lines.join('\n')).not.toMatch(/CC-BOOT|login:/)
+    },
+    hour,
+  )
+})
+
+describe("the driver of Ubuntu's archive", () => {
+  it(
+    'comes with prebuilt modules, which fit the kernel',
+    async () => {
+      const work = folder('driver')
+      const iso = makeIso('as-ubuntu-22.04')
+      const archive = join(work, 'archive')
+      execFileSync('xorriso', [
+        ...['-osirrox', 'on:auto_chmod_on', '-indev', iso],
+        ...['dists', 'pool'].flatMap((name) => ['-extract', `/${name}`, join(archive, name)]),
+      ])
+      const server = createServer((request, response) => {
+        const file = join(archive, decodeURIComponent(request.url ?? ''))
+        if (existsSync(file)) response.end(readFileSync(file))
+        else response.writeHead(404).end()
+      })
+      const port = await new Promise<number>((done) => {
+        server.listen(0, '127.0.0.1', () => {
+          done((server.address() as AddressInfo).port)
+        })
+      })
+      try {
+        const mirror = `source.mirrors=["deb [check-date=no] http://127.0.0.1:${port} jammy main restricted"]`
+        const words = ['nvidia.enabled=true', 'nvidia.onFailure=stop', 'nvidia.cuda.packages=[]', mirror]
+        const {image} = buildOf(await base('as-ubuntu-22.04', work, ...words))
+        const {packages} = JSON.parse(readFileSync(join(image, 'manifest.json'), 'utf8')) as {
+          packages: {name: string}[]
+        }
+        const names = packages.map(({name}) => name)
+        expect(names).toContain('linux-generic-hwe-22.04')
+        expect(names).toContainEqual(expect.stringMatching(/^linux-modules-nvidia-580-server-open-.*-generic$/))
+      } finally {
+        server.close()
+      }
     },
     hour,
   )
