@@ -1,10 +1,13 @@
 #!/usr/bin/env bats
 # What the initrd makes of a kernel command line that is not the one it was sealed with.
 
+load ../test/guest.bash
+
 setup() {
 	dir=$BATS_TEST_TMPDIR/root
 	mkdir -p "$dir/usr/lib" "$dir/proc" "$dir/dev" "$dir/cc"
 	cp -r "$BATS_TEST_DIRNAME/cc" "$dir/usr/lib/cc"
+	guest_programs "$dir"
 	: >"$dir/dev/console"
 	words='console=ttyS0 quiet panic=1 systemd.gpt_auto=0 x="a;b*"'
 	printf 'version=1\nprofile=development\ncmdline=%s\npartitions=cc-root\n' "$words" >"$dir/cc/boot.conf"
@@ -13,7 +16,7 @@ setup() {
 # check TEXT: check-cmdline where /proc/cmdline is TEXT.
 check() {
 	printf '%s\n' "$1" >"$dir/proc/cmdline"
-	run env "CC_ROOT=$dir" dash "$dir/usr/lib/cc/check-cmdline"
+	run dash "$dir/usr/lib/cc/check-cmdline"
 }
 
 accepted() {

@@ -3,6 +3,8 @@
 # of snpguest that do what the real ones do.
 # shellcheck disable=SC2016 # programs for other shells
 
+load ../test/guest.bash
+
 setup() {
 	bats_require_minimum_version 1.5.0
 	root=$BATS_TEST_TMPDIR/root
@@ -12,12 +14,13 @@ setup() {
 	mkdir -p "$root"/{dev,proc/driver/nvidia/gpus,run/cc,etc/cc,usr/lib/cc,opt/cc,sys/bus/pci/devices} "$bin"
 	cp -R "$guest/cc/." "$root/usr/lib/cc/"
 	cp -R "$guest/opt-cc/." "$root/opt/cc/"
+	guest_programs "$root"
 	: >"$root/dev/console"
 	: >"$root/proc/modules"
 	: >"$calls"
 	printf 'reset=no\non-failure=power-off\nattempts=1\n' >"$root/etc/cc/gpu.conf"
 	printf 'sdk=python\nvenv=/opt/cc/venv\nverifier=local\nnras=http://n\nrim=http://r\nocsp=http://o\ntoken-file=/etc/cc/token\n' >"$root/etc/cc/attestation.conf"
-	export CC_ROOT=$root PATH=$bin:$PATH calls
+	export root PATH=$bin:$PATH calls
 	program sleep 'exit 0'
 }
 
@@ -258,7 +261,7 @@ python() {
 @test "cc-attest gives what nvattest says, and the token goes by its environment" {
 	sed -i s/sdk=python/sdk=nvattest/ "$root/etc/cc/attestation.conf"
 	gpu 0000:01:00.0
-	program nvattest 'printf "%s" "$NV_ATTESTATION_SERVICE_KEY" >"$CC_ROOT/got"; echo chatter >&2; echo "{\"result_code\":0}"'
+	program nvattest 'printf "%s" "$NV_ATTESTATION_SERVICE_KEY" >"$root/got"; echo chatter >&2; echo "{\"result_code\":0}"'
 	CC_ATTESTATION_TOKEN=secret attest --gpu --verify --nonce "$nonce"
 	((status == 0)) || { echo "$output $stderr" && return 1; }
 	[[ $(jq -c .gpu <<<"$output") == '{"status":"ok","verified":true,"nvattest":{"result_code":0}}' ]]

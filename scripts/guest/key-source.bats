@@ -4,14 +4,16 @@
 #   CC_KEY_SOURCE=/path/of/the/executable CC_KEY_SOURCE_ROOT=/folder/that/stands/in bats scripts/guest/key-source.bats -f contract
 # The folder is one in which it has a key for the partition cc-test.
 
+load ../test/guest.bash
+
 setup() {
 	bats_require_minimum_version 1.5.0
 	dir=$BATS_TEST_TMPDIR
 	guest=$BATS_TEST_DIRNAME/cc
 	if [[ -n ${CC_KEY_SOURCE-} ]]; then
-		sources=("$CC_KEY_SOURCE")
+		sources=("$(basename -- "$CC_KEY_SOURCE")")
 	else
-		sources=("$guest"/key-source/*)
+		mapfile -t sources < <(ls "$guest/key-source")
 	fi
 }
 
@@ -19,7 +21,9 @@ setup() {
 root() {
 	rm -rf "$dir/root"
 	mkdir -p "$dir/root"/{dev,run/cc,etc/cc/sealed,usr/lib/cc,usr/local/bin}
-	cp -r "$guest/lib" "$dir/root/usr/lib/cc/"
+	cp -r "$guest/lib" "$guest/key-source" "$dir/root/usr/lib/cc/"
+	[[ -z ${CC_KEY_SOURCE-} ]] || cp "$CC_KEY_SOURCE" "$dir/root/usr/lib/cc/key-source/"
+	guest_programs "$dir/root"
 	: >"$dir/root/dev/console"
 	if [[ -n ${CC_KEY_SOURCE_ROOT-} ]]; then
 		cp -r "$CC_KEY_SOURCE_ROOT/." "$dir/root/"
@@ -64,10 +68,10 @@ program() {
 # ask SOURCE [PARTITION]: as fetch_key does. $status; the key in $dir/key, the words in $dir/words.
 ask() {
 	local file=
-	[[ ${1##*/} != key-file ]] || file=/etc/cc/test.key
+	[[ $1 != key-file ]] || file=/etc/cc/test.key
 	status=0
-	env -i PATH="$PATH" CC_ROOT="$dir/root" KEY_FILE="$file" BOOT_CONF="$dir/root/run/cc/boot.conf" \
-		timeout 30 "$1" "${2-cc-test}" </dev/null >"$dir/key" 2>"$dir/words" || status=$?
+	env -i PATH="$PATH" ROOT="$dir/root" KEY_FILE="$file" BOOT_CONF="$dir/root/run/cc/boot.conf" \
+		timeout 30 "$dir/root/usr/lib/cc/key-source/$1" "${2-cc-test}" </dev/null >"$dir/key" 2>"$dir/words" || status=$?
 }
 
 fails_for() { # REASON: without a key on the way
@@ -79,7 +83,7 @@ fails_for() { # REASON: without a key on the way
 @test "contract: with what it needs it gives a key, exits 0, and leaves nothing behind" {
 	local source
 	for source in "${sources[@]}"; do
-		root "${source##*/}"
+		root "$source"
 		ask "$source"
 		((status == 0)) || { echo "$source: $status $(cat "$dir/words")" >&2 && return 1; }
 		(($(wc -c <"$dir/key") >= 16))
@@ -90,7 +94,7 @@ fails_for() { # REASON: without a key on the way
 @test "contract: no key is among its words, in any form" {
 	local source form
 	for source in "${sources[@]}"; do
-		root "${source##*/}"
+		root "$source"
 		ask "$source"
 		for form in "$(base64 -w 0 "$dir/key")" "$(od -A n -v -t x1 "$dir/key" | tr -d ' \n')" "$(tr -cd ' -~' <"$dir/key" | head -c 24)"; do
 			[[ ${#form} -lt 12 ]] || run ! grep -qF -- "$form" "$dir/words"
@@ -102,7 +106,7 @@ fails_for() { # REASON: without a key on the way
 @test "contract: where it gives no key it gives nothing, and says why in one plain line" {
 	local source
 	for source in "${sources[@]}"; do
-		[[ ${source##*/} != tee-ephemeral ]] || continue # It needs nothing.
+		[[ $source != tee-ephemeral ]] || continue # It needs nothing.
 		CC_KEY_SOURCE_ROOT='' root nothing
 		ask "$source"
 		fails_for '' || { echo "$source" >&2 && return 1; }
@@ -114,9 +118,9 @@ fails_for() { # REASON: without a key on the way
 @test "contract: it uses the stand-in of the file system, and not the machine" {
 	local source
 	for source in "${sources[@]}"; do
-		root "${source##*/}"
-		run timeout 30 strace -f -qq -e trace=openat,execve -o "$dir/trace" env -i PATH="$PATH" CC_ROOT="$dir/root" \
-			BOOT_CONF="$dir/root/run/cc/boot.conf" KEY_FILE=/etc/cc/test.key "$source" cc-test
+		root "$source"
+		run timeout 30 strace -f -qq -e trace=openat,execve -o "$dir/trace" env -i PATH="$PATH" \
+			BOOT_CONF="$dir/root/run/cc/boot.conf" KEY_FILE=/etc/cc/test.key "$dir/root/usr/lib/cc/key-source/$source" cc-test
 		[[ -e $dir/trace ]] || skip "strace does not work here"
 		run grep -E '"(/dev/sev-guest|/dev/tdx_guest|/etc/cc/|/run/cc|/sys/firmware)' "$dir/trace"
 		((status == 1)) || { echo "$source: $output" >&2 && return 1; }
@@ -126,38 +130,38 @@ fails_for() { # REASON: without a key on the way
 @test "key-file: no file is no key, which is not a failure of its own; a short one is" {
 	root key-file
 	rm "$dir/root/etc/cc/test.key"
-	ask "$guest/key-source/key-file"
+	ask "key-file"
 	((status == 3))
 	fails_for "there is no key file '/etc/cc/test.key'"
 	echo short >"$dir/root/etc/cc/test.key"
-	ask "$guest/key-source/key-file"
+	ask "key-file"
 	((status == 1))
 	fails_for 'fewer than 16 bytes'
 }
 
 @test "sealed: it is the file of the partition, and no other" {
 	root sealed
-	ask "$guest/key-source/sealed"
+	ask "sealed"
 	cmp "$dir/key" "$dir/root/etc/cc/sealed/cc-test.key"
-	ask "$guest/key-source/sealed" cc-other
+	ask "sealed" cc-other
 	fails_for 'has no /etc/cc/sealed/cc-other.key'
 	echo short >"$dir/root/etc/cc/sealed/cc-test.key"
-	ask "$guest/key-source/sealed"
+	ask "sealed"
 	fails_for 'fewer than 32 bytes'
 }
 
 @test "tee-ephemeral: another one each time" {
 	root tee-ephemeral
-	ask "$guest/key-source/tee-ephemeral"
+	ask "tee-ephemeral"
 	cp "$dir/key" "$dir/first"
 	(($(wc -c <"$dir/first") == 32))
-	ask "$guest/key-source/tee-ephemeral"
+	ask "tee-ephemeral"
 	run ! cmp -s "$dir/key" "$dir/first"
 }
 
 @test "tee-derived: 64 bytes by the derivation of SP 800-56C, the same each time, others for another partition" {
 	root tee-derived
-	ask "$guest/key-source/tee-derived"
+	ask "tee-derived"
 	python3 - "$dir/key" <<-'EOF2'
 		import hashlib, sys
 		secret, text = b"0123456789abcdef" * 2, b"cc partition key cc-test"
@@ -165,9 +169,9 @@ fails_for() { # REASON: without a key on the way
 		assert open(sys.argv[1], "rb").read() == expected
 	EOF2
 	cp "$dir/key" "$dir/first"
-	ask "$guest/key-source/tee-derived"
+	ask "tee-derived"
 	cmp "$dir/key" "$dir/first"
-	ask "$guest/key-source/tee-derived" cc-other
+	ask "tee-derived" cc-other
 	run ! cmp -s "$dir/key" "$dir/first"
 }
 
@@ -185,8 +189,8 @@ fails_for() { # REASON: without a key on the way
 	root tee-derived
 	rm "$dir/root/dev/sev-guest"
 	: >"$dir/root/dev/tdx_guest"
-	program snpguest 'touch "$CC_ROOT/called"'
-	ask "$guest/key-source/tee-derived"
+	program snpguest 'touch "$ROOT/called"'
+	ask "tee-derived"
 	fails_for 'this machine has no SEV-SNP'
 	[[ ! -e $dir/root/called ]]
 }
@@ -196,18 +200,18 @@ fails_for() { # REASON: without a key on the way
 	for line in 'exit 1' ':' 'printf short >"$2"' 'head -c 32 /dev/zero >"$2"' 'head -c 33 /dev/urandom >"$2"'; do
 		root tee-derived
 		program snpguest "$line"
-		ask "$guest/key-source/tee-derived"
+		ask "tee-derived"
 		fails_for snpguest || { echo "$line" >&2 && return 1; }
 		diff -u "$dir/before" <(find "$dir/root" | sort)
 	done
 	rm "$dir/root/usr/local/bin/snpguest"
-	ask "$guest/key-source/tee-derived"
+	ask "tee-derived"
 	fails_for 'there is no /usr/local/bin/snpguest'
 }
 
 @test "kbs: the key is what the answer says in base64" {
 	root kbs
-	ask "$guest/key-source/kbs"
+	ask "kbs"
 	((status == 0))
 	[[ $(cat "$dir/key") == 0123456789abcdef0123456789abcdef ]]
 }
@@ -215,19 +219,19 @@ fails_for() { # REASON: without a key on the way
 @test "kbs: where the machine is not confidential the broker is not asked" {
 	root kbs
 	rm "$dir/root/dev/sev-guest"
-	program kbs-client 'touch "$CC_ROOT/called"'
-	ask "$guest/key-source/kbs"
+	program kbs-client 'touch "$ROOT/called"'
+	ask "kbs"
 	fails_for 'this machine is not confidential'
 	[[ ! -e $dir/root/called ]]
 	: >"$dir/root/dev/tdx_guest"
-	ask "$guest/key-source/kbs"
+	ask "kbs"
 	[[ -e $dir/root/called ]]
 }
 
 @test "kbs: it is asked as often as configured, and its last words are shown without control characters" {
 	root kbs
-	program kbs-client 'echo x >>"$CC_ROOT/count"' 'printf "first\nno \033[31maccess\n\n" >&2' 'exit 7'
-	ask "$guest/key-source/kbs"
+	program kbs-client 'echo x >>"$ROOT/count"' 'printf "first\nno \033[31maccess\n\n" >&2' 'exit 7'
+	ask "kbs"
 	fails_for 'https://kbs.example releases no key after 2 attempts: exit status 7: no [31maccess'
 	(($(wc -l <"$dir/root/count") == 2))
 	run ! grep -q $'\033' "$dir/words"
@@ -235,8 +239,8 @@ fails_for() { # REASON: without a key on the way
 
 @test "kbs: the second attempt may succeed" {
 	root kbs
-	program kbs-client '[ -e "$CC_ROOT/once" ] || { : >"$CC_ROOT/once"; exit 1; }' 'head -c 32 /dev/urandom | base64'
-	ask "$guest/key-source/kbs"
+	program kbs-client '[ -e "$ROOT/once" ] || { : >"$ROOT/once"; exit 1; }' 'head -c 32 /dev/urandom | base64'
+	ask "kbs"
 	((status == 0))
 }
 
@@ -244,7 +248,7 @@ fails_for() { # REASON: without a key on the way
 	root kbs
 	program kbs-client 'exec sleep 60'
 	SECONDS=0
-	ask "$guest/key-source/kbs"
+	ask "kbs"
 	fails_for 'no answer within 2 seconds'
 	((SECONDS < 20))
 }
@@ -254,7 +258,7 @@ fails_for() { # REASON: without a key on the way
 	for line in 'echo "<html>no</html>"' 'echo c2hvcnQ=' ':' 'head -c 6000 /dev/urandom | base64 -w 0'; do
 		root kbs
 		program kbs-client "$line"
-		ask "$guest/key-source/kbs"
+		ask "kbs"
 		fails_for 'key broker' || { echo "$line" >&2 && return 1; }
 		diff -u "$dir/before" <(find "$dir/root" | sort)
 	done
@@ -263,14 +267,14 @@ fails_for() { # REASON: without a key on the way
 @test "kbs: without client, certificate or address there is a reason for each" {
 	root kbs
 	rm "$dir/root/run/cc/kbs/ca.pem"
-	ask "$guest/key-source/kbs"
+	ask "kbs"
 	fails_for 'no certificate of the key broker'
 	root kbs
 	rm "$dir/root/usr/local/bin/kbs-client"
-	ask "$guest/key-source/kbs"
+	ask "kbs"
 	fails_for 'there is no /usr/local/bin/kbs-client'
 	root kbs
 	conf kbs.url=https://kbs.example kbs.timeout=2 kbs.attempts=2
-	ask "$guest/key-source/kbs"
+	ask "kbs"
 	fails_for 'boot.conf does not say where the key of cc-test is'
 }

@@ -2,13 +2,16 @@
 # shellcheck disable=SC2016 # programs for other shells
 # The duties of a hardened image, under the shell of the guest, with a folder that stands in for its file system.
 
+load ../test/guest.bash
+
 setup() {
 	R=$BATS_TEST_TMPDIR/root
-	export CC_ROOT=$R
+	export R
 	mkdir -p "$R"/{dev,proc/sys/kernel,proc/sys/a,run/cc/state,etc/cc/hardening,opt/flare,usr/lib/cc,sys/class/block,ro/keys,ro/kit,tmp}
 	mkdir -p "$R"/sys/kernel/security "$BATS_TEST_TMPDIR/bin"
 	cp -R "$BATS_TEST_DIRNAME/opt-flare" "$R/opt/flare/scripts"
 	cp -R "$BATS_TEST_DIRNAME"/cc/. "$R/usr/lib/cc/"
+	guest_programs "$R"
 	: >"$R/dev/console"
 	printf 'version=1\nprofile=development\ncc-ro.mount=/ro\ncc-app.mount=/vault\npartitions=cc-root cc-app cc-ro\ncc-root.mount=/\n' >"$R/run/cc/boot.conf"
 	site_conf role=client
@@ -38,14 +41,14 @@ powered_off() {
 	local line
 	for line in 'x=1' 'role=client' 'nonsense' 'hosts=$(reboot)' 'inbound=tcp/1;drop' 'logs=`x`'; do
 		site_conf role=client "$line"
-		run dash -c '. "$CC_ROOT/opt/flare/scripts/lib/site.sh"; site_check'
+		run dash -c '. "$R/opt/flare/scripts/lib/site.sh"; site_check'
 		((status == 1)) || { echo "accepted: $line" && return 1; }
 	done
 	site_conf role=admin
-	run dash -c '. "$CC_ROOT/opt/flare/scripts/lib/site.sh"; site_check'
+	run dash -c '. "$R/opt/flare/scripts/lib/site.sh"; site_check'
 	[[ $status == 1 && $output == *"role 'admin'"* ]]
 	site_conf role=server 'inbound=tcp/8002@10.0.0.0/8 udp/5@fd00::/8' 'hosts=a.b=10.0.0.1' workspace=/vault/w
-	run dash -c '. "$CC_ROOT/opt/flare/scripts/lib/site.sh"; site_check'
+	run dash -c '. "$R/opt/flare/scripts/lib/site.sh"; site_check'
 	((status == 0)) || { echo "$output" && return 1; }
 }
 

@@ -3,7 +3,7 @@
 # built wrong.
 
 # shellcheck source=lib/site.sh
-. "${CC_ROOT-}/opt/flare/scripts/lib/site.sh"
+. /opt/flare/scripts/lib/site.sh
 
 while IFS=: read -r name _ uid _ _ _ shell; do
 	[ "$uid" != 0 ] || [ "$name" = root ] || fail "accounts: '$name' is a second root"

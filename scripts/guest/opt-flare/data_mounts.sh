@@ -4,7 +4,7 @@
 # Whether a disk is encrypted is decided by site.conf, never by what is on it.
 
 # shellcheck source=lib/site.sh
-. "${CC_ROOT-}/opt/flare/scripts/lib/site.sh"
+. /opt/flare/scripts/lib/site.sh
 # shellcheck source=../cc/lib/partition.sh
 . "$R/usr/lib/cc/lib/partition.sh"
 

@@ -3,7 +3,7 @@
 # one of its names.
 
 # shellcheck source=lib/site.sh
-. "${CC_ROOT-}/opt/flare/scripts/lib/site.sh"
+. /opt/flare/scripts/lib/site.sh
 
 CONF="$R/run/cc/boot.conf"
 mounts=' '

@@ -3,7 +3,7 @@
 # moment without rules. resolvers.sh fills the sets of name servers when the network names them.
 
 # shellcheck source=lib/site.sh
-. "${CC_ROOT-}/opt/flare/scripts/lib/site.sh"
+. /opt/flare/scripts/lib/site.sh
 
 # rules DIRECTION RULE...: one line of nftables for each PROTOCOL/PORT or PROTOCOL/PORT@NETWORK. The address that the
 # network restricts is the other side's.

@@ -2,7 +2,7 @@
 # kernel.sh: whether the kernel is locked as the measured command line says, and cannot be replaced while it runs.
 
 # shellcheck source=lib/site.sh
-. "${CC_ROOT-}/opt/flare/scripts/lib/site.sh"
+. /opt/flare/scripts/lib/site.sh
 
 wanted=
 read -r line <"$R/proc/cmdline"

@@ -3,7 +3,7 @@
 # GPU, the firewall and the data disks, whose modules are then there. Cannot be undone before the next boot.
 
 # shellcheck source=lib/site.sh
-. "${CC_ROOT-}/opt/flare/scripts/lib/site.sh"
+. /opt/flare/scripts/lib/site.sh
 
 echo 1 >"$R/proc/sys/kernel/modules_disabled" 2>/dev/null || :
 read -r state <"$R/proc/sys/kernel/modules_disabled"

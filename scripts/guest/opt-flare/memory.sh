@@ -2,7 +2,7 @@
 # memory.sh: what is in memory stays there: no swap, temporary files on tmpfs, no core files.
 
 # shellcheck source=lib/site.sh
-. "${CC_ROOT-}/opt/flare/scripts/lib/site.sh"
+. /opt/flare/scripts/lib/site.sh
 
 [ "$(wc -l <"$R/proc/swaps")" -le 1 ] || fail "memory: swap is on"
 for path in /tmp /var/tmp /dev/shm; do

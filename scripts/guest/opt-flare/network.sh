@@ -2,7 +2,7 @@
 # network.sh: host names and resolvers of this site, before the network is there.
 
 # shellcheck source=lib/site.sh
-. "${CC_ROOT-}/opt/flare/scripts/lib/site.sh"
+. /opt/flare/scripts/lib/site.sh
 
 for pair in $(site hosts); do
 	name=${pair%%=*} address=${pair#*=}

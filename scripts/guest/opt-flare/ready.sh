@@ -2,7 +2,7 @@
 # ready.sh: FLARE was started. The console gets the state and nothing else.
 
 # shellcheck source=lib/site.sh
-. "${CC_ROOT-}/opt/flare/scripts/lib/site.sh"
+. /opt/flare/scripts/lib/site.sh
 
 if [ "$(conf_get "$R/run/cc/boot.conf" profile)" = production ]; then
 	say "ready"

@@ -3,7 +3,7 @@
 # CC-HARDENED; in production only that it is so. Names, numbers and states only.
 
 # shellcheck source=lib/site.sh
-. "${CC_ROOT-}/opt/flare/scripts/lib/site.sh"
+. /opt/flare/scripts/lib/site.sh
 
 if [ "$(conf_get "$R/run/cc/boot.conf" profile)" = production ]; then
 	say "hardened"

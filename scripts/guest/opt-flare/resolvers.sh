@@ -3,7 +3,7 @@
 # systemd-resolved writes them down. Called by firewall.sh, and by cc-resolvers.path whenever that list changes.
 
 # shellcheck source=lib/site.sh
-. "${CC_ROOT-}/opt/flare/scripts/lib/site.sh"
+. /opt/flare/scripts/lib/site.sh
 
 servers=$(site resolvers)
 if [ -z "$servers" ] && [ -r "$R/run/systemd/resolve/resolv.conf" ]; then

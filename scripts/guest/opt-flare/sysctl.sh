@@ -3,7 +3,7 @@
 # in front, a kernel that does not have the key is fine.
 
 # shellcheck source=lib/site.sh
-. "${CC_ROOT-}/opt/flare/scripts/lib/site.sh"
+. /opt/flare/scripts/lib/site.sh
 
 count=0
 while read -r key _ value; do

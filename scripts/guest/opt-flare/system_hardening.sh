@@ -3,7 +3,7 @@
 # fails powers the machine off. Called by cc-hardening.service.
 
 # shellcheck source=lib/site.sh
-. "${CC_ROOT-}/opt/flare/scripts/lib/site.sh"
+. /opt/flare/scripts/lib/site.sh
 
 reason=$(site_check) || fail "$reason"
 for duty in kernel.sh sysctl.sh accounts.sh memory.sh devices.sh network.sh firewall.sh; do

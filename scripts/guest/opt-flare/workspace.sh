@@ -3,7 +3,7 @@
 # of cc-ro appears, read-only. What FLARE wrote at an earlier boot stays.
 
 # shellcheck source=lib/site.sh
-. "${CC_ROOT-}/opt/flare/scripts/lib/site.sh"
+. /opt/flare/scripts/lib/site.sh
 
 user=$1 group=$2 workspace="$R$(site workspace)"
 mount=$(conf_get "$R/run/cc/boot.conf" cc-app.mount)

@@ -14,7 +14,7 @@ fetch_keys() {
 		[ "$(conf_get "$CONF" "$_candidate.key")" != kbs ] || _waiting="$_waiting $_candidate"
 	done
 	[ -n "$_waiting" ] || return 0
-	[ -n "$R" ] || modprobe -a sev_guest tdx_guest 2>/dev/null
+	modprobe -a sev_guest tdx_guest 2>/dev/null
 	has_tee || fail "${_waiting# }: no key: this machine is not confidential: there is neither /dev/sev-guest nor /dev/tdx_guest"
 	mkdir -m 0700 "$R/run/cc/kbs" "$R/run/cc/fetched" || fail "/run cannot be written"
 	cp "$R/cc/kbs/ca.pem" "$R/run/cc/kbs/ca.pem" || fail "the certificate of the key broker is not in the initrd"

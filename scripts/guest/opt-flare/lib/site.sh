@@ -1,12 +1,11 @@
 # shellcheck shell=sh
 # What a site is allowed to do: site.conf, on the partition cc-ro, whose root hash is measured. Sourced by the duties.
 # One `key=value` a line, no quoting and no comments: what is not expected is refused, not interpreted.
-# CC_ROOT is empty in a guest; tests point it at a directory that stands in for the file system.
 
 # shellcheck source=../../cc/lib/console.sh
-. "${CC_ROOT-}/usr/lib/cc/lib/console.sh"
+. /usr/lib/cc/lib/console.sh
 # shellcheck source=../../cc/lib/boot-conf.sh
-. "${CC_ROOT-}/usr/lib/cc/lib/boot-conf.sh"
+. /usr/lib/cc/lib/boot-conf.sh
 
 RO="$R$(conf_get "$R/run/cc/boot.conf" cc-ro.mount)"
 SITE="$RO/site.conf"
