@@ -32,6 +32,9 @@ export function kernelCommandLine({console, extra = [], hardened}: CommandLineOp
     'systemd.swap=0',
     // Credentials come from the host by SMBIOS and fw_cfg, and may set passwords and units.
     'systemd.import_credentials=no',
+    // systemd takes the EFI variable SystemdOptions for a part of the command line, and the host writes EFI variables.
+    // Without the firmware's run-time services there are none.
+    'efi=noruntime',
     // The seed of the boot loader is the host's; the processor's generator is not.
     'random.trust_bootloader=off',
     ...(hardened === undefined ? [] : hardenedWords(hardened)),
