@@ -3,7 +3,7 @@
 # of snpguest that do what the real ones do.
 # shellcheck disable=SC2016 # programs for other shells
 
-load ../test/guest.bash
+. "$BATS_TEST_DIRNAME/../test/guest.bash"
 
 setup() {
 	bats_require_minimum_version 1.5.0

@@ -16,7 +16,7 @@ setup() {
 
 @test "nothing of the environment that the host wrote is left" {
 	local shell name hostile=(CC_ROOT=/x BOOT=local LD_PRELOAD_=/dev/vdb LD_LIBRARY_PATH=/x BASH_ENV=/x ENV=/x 'PS4=$(reboot)' IFS=x
-		OPTIND=5 PPID=7 PWD=/x MODPROBE_OPTIONS=-C/x UDEV=/x init=/x ROOT=/dev/vdb cc_name=1 1=2 'a-b=c' SYSTEMD_PROC_CMDLINE=x
+		OPTIND=5 PPID=7 PWD=/x MODPROBE_OPTIONS=-C/x UDEV=/x init=/x ROOT=/dev/vdb cc_name=1 "1=2" 'a-b=c' SYSTEMD_PROC_CMDLINE=x
 		'B=x y LC_ALL' "C=a
 export D='q'" "E=it's" 'F=*' 'G=$(reboot)' HOME=/x TERM=x)
 	for shell in "${shells[@]}"; do

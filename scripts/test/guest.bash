@@ -10,5 +10,6 @@ guest_programs() {
 	done < <(grep -rlZE "^(R=''|\. /(usr/lib/cc|opt/flare)/)" "$1")
 	file=$1/usr/lib/cc/lib/console.sh
 	# The machine that runs the tests stays on, and a failed program ends at once.
+	# shellcheck disable=SC2016 # for the shell of the guest
 	[[ ! -e $file ]] || printf 'power_off() {\n\tprintf o >"$R/proc/sysrq-trigger" 2>/dev/null\n\texit 1\n}\n' >>"$file"
 }
