@@ -24,7 +24,9 @@ find "$tree/usr/lib/cc" -type f -not -path '*/lib/cc/lib/*' -exec chmod 755 {} +
 install_tree initramfs/hooks /etc/initramfs-tools/hooks
 install_tree initramfs/scripts /etc/initramfs-tools/scripts
 install_tree initramfs/conf.d /etc/initramfs-tools/conf.d
-install -D -m 0644 "$guest/initramfs/clear-environment" "$tree/usr/lib/cc/initramfs/clear-environment"
+for file in clear-environment kept-rules; do
+	install -D -m 0644 "$guest/initramfs/$file" "$tree/usr/lib/cc/initramfs/$file"
+done
 chmod 755 "$tree/etc/initramfs-tools/hooks/cc"
 install_tree systemd/generators /usr/lib/systemd/system-generators
 chmod 755 "$tree/usr/lib/systemd/system-generators/cc-partitions"
