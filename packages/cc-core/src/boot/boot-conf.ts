@@ -76,10 +76,13 @@ function partitionKeys(
 }
 
 /** Nothing but the root holds programs that may gain privileges, or devices. */
-function mountOptions(name: string, {integrity}: Partition): string[] {
+function mountOptions(name: string, {integrity, encryption, plainAllowed}: Partition): string[] {
   // Metadata that fail their authentication were altered: that is the end, not a file system that is read on.
   const access = integrity === 'verity' ? ['ro', 'noload'] : integrity === 'hmac' ? ['rw', 'errors=panic'] : ['rw']
-  return name === 'cc-root' ? access : [...access, 'nosuid', 'nodev']
+  // A link of a file system that the host can write would lead whoever follows it to files of the guest.
+  const hostWrites = integrity !== 'verity' && (encryption === 'none' || (encryption === 'on-demand' && plainAllowed))
+  const own = hostWrites ? ['nosuid', 'nodev', 'nosymfollow'] : ['nosuid', 'nodev']
+  return name === 'cc-root' ? access : [...access, ...own]
 }
 
 /**

@@ -57,6 +57,17 @@ describe('boot.conf', () => {
     expect(lines().filter((line) => line.includes('overlay-size'))).toEqual([])
   })
 
+  it('lets nobody follow a link of a file system that the host can write', () => {
+    const plain = {encryption: 'none', key: null, keyFile: null}
+    const onDemand = {encryption: 'on-demand', key: 'key-file', keyFile: '/etc/cc/out.key'}
+    const options = (changes: Record<string, unknown>) =>
+      lines({'cc-out': changes}).find((line) => line.startsWith('cc-out.options='))
+    expect(options(plain)).toBe('cc-out.options=rw,nosuid,nodev,nosymfollow')
+    expect(options({...onDemand, plainAllowed: true})).toBe('cc-out.options=rw,nosuid,nodev,nosymfollow')
+    expect(options({...onDemand, plainAllowed: false})).toBe('cc-out.options=rw,nosuid,nodev')
+    expect(lines()).toContain('cc-app.options=rw,nosuid,nodev')
+  })
+
   it('names the command line that the kernel must have been started with', () => {
     expect(lines()).toContain('cmdline=console=ttyS0 panic=1')
   })
@@ -170,7 +181,13 @@ describe('the header of a partition', () => {
 describe('the kernel command line', () => {
   it('lets no failure end in a shell, and takes nothing from the host', () => {
     const words = kernelCommandLine({console: 'ttyS0'}).split(' ')
-    for (const word of ['panic=1', 'systemd.gpt_auto=0', 'systemd.swap=0', 'systemd.import_credentials=no']) {
+    for (const word of [
+      'panic=1',
+      'systemd.gpt_auto=0',
+      'systemd.swap=0',
+      'systemd.import_credentials=no',
+      'efi=noruntime',
+    ]) {
       expect(words).toContain(word)
     }
   })
