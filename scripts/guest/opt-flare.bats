@@ -197,15 +197,21 @@ disk() {
 	truncate -s 2M "$R/dev/$1"
 }
 
+# stub_mount [OPTION]: mounts nothing, and the kernel says that it did, without OPTION.
+stub_mount() {
+	: >"$R/proc/mounts"
+	stub mount 'echo "$5 $6 $3 $(printf %s "$4" | sed "s/,noload//;s/,'"${1:-none}"'//") 0 0" >>"$R/proc/mounts"'
+}
+
 @test "data: a client mounts its input read-only, and ignores an output" {
 	site_conf role=client input=/mnt/in input-key=no
 	disk vdb nvflare-input
 	disk vdc nvflare-output
 	echo data >"$R/dev/vdb"
-	stub mount
+	stub_mount
 	duty data_mounts.sh
 	((status == 0)) || { cat "$R/dev/console" && return 1; }
-	[[ $(calls) == *"mount -t ext4 -o ro,noload,nosuid,nodev,noexec $R/dev/vdb $R/mnt/in"* ]]
+	[[ $(calls) == *"mount -t ext4 -o ro,noload,nosuid,nodev,noexec,nosymfollow $R/dev/vdb $R/mnt/in"* ]]
 	[[ $(calls) != *vdc* ]]
 	[[ $(<"$R/dev/console") == *'the disk nvflare-output is ignored: it is not for a client'* ]]
 	[[ $(<"$R/run/cc/hardening/input") == disk-plain && $(<"$R/run/cc/hardening/output") == ignored ]]
@@ -213,7 +219,7 @@ disk() {
 
 @test "data: no disk is no failure, two of one serial are" {
 	site_conf role=client input=/mnt/in input-key=no
-	stub mount
+	stub_mount
 	duty data_mounts.sh
 	((status == 0))
 	[[ $(<"$R/run/cc/hardening/input") == absent ]]
@@ -229,7 +235,7 @@ disk() {
 	disk vdb nvflare-input
 	echo 'plain file system of the host' >"$R/dev/vdb"
 	head -c 32 /dev/urandom >"$R/ro/keys/input.key"
-	stub mount
+	stub_mount
 	duty data_mounts.sh
 	powered_off 'its LUKS header cannot be read'
 	[[ -z $(calls) ]]
@@ -242,11 +248,12 @@ disk() {
 @test "data: an empty output is formatted, encrypted where a key is there" {
 	site_conf role=server output=/mnt/out output-key=no
 	disk vdb nvflare-output
-	for name in mount mkfs.ext4; do stub "$name"; done
+	stub_mount
+	stub mkfs.ext4
 	stub mountpoint 'exit 1'
 	duty data_mounts.sh
 	((status == 0)) || { cat "$R/dev/console" && return 1; }
-	[[ $(calls) == *"mkfs.ext4 -q -F -m 0 -E nodiscard $R/dev/vdb"*"mount -t ext4 -o rw,nosuid,nodev,noexec $R/dev/vdb $R/mnt/out"* ]]
+	[[ $(calls) == *"mkfs.ext4 -q -F -m 0 -E nodiscard $R/dev/vdb"*"mount -t ext4 -o rw,nosuid,nodev,noexec,nosymfollow $R/dev/vdb $R/mnt/out"* ]]
 	[[ $(stat -c %a:%g "$R/mnt/out") == "770:$(stat -c %g "$R/ro/kit")" ]]
 	rm "$BATS_TEST_TMPDIR/calls"
 	site_conf role=server output=/mnt/out output-key=yes
@@ -276,15 +283,88 @@ disk() {
 	done
 }
 
+@test "data: a disk on which the kernel follows links, or that it lets write, is not used" {
+	local option
+	site_conf role=client input=/mnt/in input-key=no
+	disk vdb nvflare-input
+	echo data >"$R/dev/vdb"
+	for option in nosymfollow nosuid nodev noexec; do
+		stub_mount "$option"
+		: >"$R/dev/console"
+		duty data_mounts.sh
+		powered_off 'nvflare-input: it is not mounted with ro,noload,nosuid,nodev,noexec,nosymfollow'
+	done
+	# Nothing is mounted at all.
+	stub mount ''
+	: >"$R/dev/console" >"$R/proc/mounts"
+	duty data_mounts.sh
+	powered_off 'nvflare-input: it is not mounted with'
+}
+
+@test "data: the log disk is named, and neither looked into nor mounted" {
+	site_conf role=client logs=disk
+	disk vdb nvflare-log
+	echo 'whatever the host wrote' >"$R/dev/vdb"
+	cp "$R/dev/vdb" "$BATS_TEST_TMPDIR/before"
+	stub_mount
+	stub mkfs.ext4
+	duty data_mounts.sh
+	((status == 0)) || { cat "$R/dev/console" && return 1; }
+	[[ $(readlink "$R/dev/nvflare-log") == "$R/dev/vdb" && $(<"$R/run/cc/hardening/log") == disk-raw ]]
+	[[ -z $(calls) ]]
+	cmp "$R/dev/vdb" "$BATS_TEST_TMPDIR/before"
+	# Without one there is no log, and no failure.
+	rm -r "$R/sys/class/block/vdb" "$R/dev/nvflare-log"
+	duty data_mounts.sh
+	((status == 0)) && [[ ! -e $R/dev/nvflare-log && $(<"$R/run/cc/hardening/log") == absent ]]
+}
+
+# ring SIZE: run log_ring.py on a disk of SIZE bytes.
+ring() { truncate -s "$1" "$BATS_TEST_TMPDIR/disk" && python3 -I "$BATS_TEST_DIRNAME/opt-flare/log_ring.py" 1<>"$BATS_TEST_TMPDIR/disk"; }
+
+@test "log: a disk holds the newest lines, and zeros follow the newest" {
+	seq 1 100 | ring 256K
+	[[ $(tr -d '\0' <"$BATS_TEST_TMPDIR/disk" | paste -sd ' ') == $(seq -s ' ' 1 100) ]]
+	# Another boot begins at the start. What it does not reach of the last one stays, behind zeros.
+	echo second | ring 256K
+	[[ $(head -c 7 "$BATS_TEST_TMPDIR/disk") == second && $(head -c 4103 "$BATS_TEST_TMPDIR/disk" | tail -c 4096 | tr -d '\0' | wc -c) == 0 ]]
+	# More than the disk holds: the end of the text is there, and begins where the zeros end.
+	seq 1 200000 | ring 256K
+	(($(stat -c %s "$BATS_TEST_TMPDIR/disk") == 262144))
+	run python3 -c 'import sys
+disk = open(sys.argv[1], "rb").read()
+gap = disk.index(bytes(4096))
+text = (disk[gap + 4096:] + disk[:gap]).split(b"\n")
+newest = [int(line) for line in text[1:-1]]
+assert newest == list(range(newest[0], 200001)), newest[-3:]
+assert len(disk) - sum(len(line) + 1 for line in text[:-1]) == 4096' "$BATS_TEST_TMPDIR/disk"
+	((status == 0)) || { echo "$output" && return 1; }
+}
+
+@test "log: a zero of the text is none on the disk, and a disk that is too small is refused" {
+	printf 'a\0b\n' | ring 64K
+	[[ $(head -c 4 "$BATS_TEST_TMPDIR/disk") == 'a b' ]]
+	rm "$BATS_TEST_TMPDIR/disk"
+	run bash -c 'truncate -s 4K "$1" && echo x | python3 -I "$2" 1<>"$1"' - "$BATS_TEST_TMPDIR/disk" "$BATS_TEST_DIRNAME/opt-flare/log_ring.py"
+	[[ $status == 1 && $output == *'has 4096 bytes'* ]]
+}
+
 @test "workspace: only on the encrypted partition, and no link leads the kit elsewhere" {
 	site_conf role=client workspace=/vault/workspace
 	stub mountpoint
-	mkdir -p "$R/vault/workspace"
-	ln -s /etc "$R/vault/workspace/startup"
+	mkdir -p "$R/vault/workspace" "$BATS_TEST_TMPDIR/elsewhere"
+	chmod 701 "$BATS_TEST_TMPDIR/elsewhere"
+	# A job of an earlier boot may have left any of them.
+	for folder in startup local transfer; do ln -s "$BATS_TEST_TMPDIR/elsewhere" "$R/vault/workspace/$folder"; done
 	duty workspace.sh "$(id -un)" "$(id -gn)"
 	if ((EUID == 0)); then
 		((status == 0)) || { cat "$R/dev/console" && return 1; }
-		[[ -d $R/vault/workspace/startup && ! -L $R/vault/workspace/startup && -d $R/vault/workspace/applog ]]
+		for folder in startup local transfer; do [[ -d $R/vault/workspace/$folder && ! -L $R/vault/workspace/$folder ]]; done
+		[[ -d $R/vault/applog && $(stat -c %a "$BATS_TEST_TMPDIR/elsewhere") == 701 ]]
+		rmdir "$R/vault/workspace/local"
+		echo x >"$R/vault/workspace/local"
+		duty workspace.sh "$(id -un)" "$(id -gn)"
+		[[ $status == 0 && -d $R/vault/workspace/local ]]
 	fi
 	: >"$R/dev/console"
 	site_conf role=client workspace=/var/workspace

@@ -67,12 +67,24 @@ rm -rf "$units"/getty.target.wants "$units"/timers.target.wants "$units"/paths.t
 while read -r unit; do
 	[[ -z $unit || $unit == '#'* ]] || ln -sfn /dev/null "$units/$unit"
 done <"$own/etc/masked-units"
-mkdir -p "$tree/etc/systemd/system-generators"
-for generator in getty gpt-auto hibernate-resume run system-update sysv rc-local debug cryptsetup veritysetup integritysetup \
-	ssh factory-reset tpm2; do
-	ln -sfn /dev/null "$tree/etc/systemd/system-generators/systemd-$generator-generator"
+# Generators make units of what the host says: command line, EFI variables, credentials, partitions. Ours reads boot.conf.
+for kind in system-generators system-environment-generators; do
+	mkdir -p "$tree/etc/systemd/$kind"
+	for generator in "$tree"/usr/lib/systemd/"$kind"/* "$tree"/usr/local/lib/systemd/"$kind"/*; do
+		name=${generator##*/}
+		[[ ! -e $generator || $name == cc-partitions ]] || ln -sfn /dev/null "$tree/etc/systemd/$kind/$name"
+	done
 done
-rm -f "$tree"/usr/lib/systemd/system-generators/{netplan,cloud-init-generator,snapd-generator,lvm2-activation-generator}
+# What the one for fstab would make. A memory file system that systemd itself has mounted is remounted with its options.
+mkdir -p "$units/local-fs.target.wants" "$units/local-fs.target.requires"
+ln -sfn /usr/lib/systemd/system/systemd-remount-fs.service "$units/local-fs.target.wants/systemd-remount-fs.service"
+while read -r source path type options _; do
+	[[ $source == tmpfs && $path != /dev/shm ]] || continue
+	name=${path#/} name=${name//-/\\x2d} name=${name//\//-}.mount
+	printf '[Unit]\nDefaultDependencies=no\nConflicts=umount.target\nBefore=local-fs.target umount.target\n\n' >"$units/$name"
+	printf '[Mount]\nWhat=tmpfs\nWhere=%s\nType=%s\nOptions=%s\n' "$path" "$type" "$options" >>"$units/$name"
+	ln -sfn "../$name" "$units/local-fs.target.requires/$name"
+done <"$tree/etc/fstab"
 
 for file in "$own"/systemd/*; do
 	name=${file##*/}
@@ -99,9 +111,10 @@ ln -sfn /usr/lib/systemd/system/multi-user.target "$units/default.target"
 mkdir -p "$tree/etc/tmpfiles.d"
 ln -sfn /dev/null "$tree/etc/tmpfiles.d/provision.conf"
 
-# No automatic mounts, and no disk of the host is looked at for what it might be.
+# Of the rules of the packages those stay that load drivers, name interfaces, and serve device-mapper, systemd and the GPU.
+# Others look into what the host attaches, as root: file systems, volumes, arrays, optical disks, flash, serial numbers.
 mkdir -p "$tree/etc/udev/rules.d"
-rm -f "$tree"/usr/lib/udev/rules.d/*udisks*
-for rules in 60-block 60-persistent-storage-tape 64-btrfs 69-lvm 63-md-raid-arrays 64-md-raid-assembly 66-azure-ephemeral 90-fwupd-devices; do
-	[[ ! -e $tree/usr/lib/udev/rules.d/$rules.rules ]] || ln -sfn /dev/null "$tree/etc/udev/rules.d/$rules.rules"
+for rules in "$tree"/usr/lib/udev/rules.d/*.rules; do
+	name=${rules##*/}
+	[[ $name == *nvidia* ]] || grep -qxF -- "$name" "$guest/initramfs/kept-rules" || ln -sfn /dev/null "$tree/etc/udev/rules.d/$name"
 done

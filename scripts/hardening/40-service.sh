@@ -15,7 +15,7 @@
 #   [--deny-write-execute FLAG]  it may make no memory executable
 # Runs in: namespace
 # Network: no
-# Output: nvflare.service and nvflare-ready.service, enabled, and nvflare-workspace.service
+# Output: nvflare.service, nvflare-ready.service and, for a disk, nvflare-log.service, enabled; nvflare-workspace.service
 
 # shellcheck source=../lib/step.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
@@ -24,9 +24,8 @@ step "$@"
 units="$tree/usr/lib/systemd/system"
 mkdir -p "$tree/applog"
 case $logs in
-none) output=journal applog=$workspace/applog ;;
-console) output=journal+console applog=$workspace/applog ;;
-disk) output=append:/mnt/data/nvflare/log/flare.log applog=/mnt/data/nvflare/log/applog ;;
+none | disk) output=journal ;;
+console) output=journal+console ;;
 *) die E_STEP_ARGUMENT "--logs: '$logs' is not none, console or disk" ;;
 esac
 
@@ -131,13 +130,69 @@ $(for path in "${writable[@]}"; do printf 'ReadWritePaths=-%s\n' "$path"; done)
 $(for path in "${readable[@]}"; do printf 'ReadOnlyPaths=-%s\n' "$path"; done)
 BindReadOnlyPaths=$site/kit/startup:$workspace/startup
 BindReadOnlyPaths=-$site/kit/local:$workspace/local
-BindPaths=-$applog:/applog
+BindPaths=-${workspace%/*}/applog:/applog
 InaccessiblePaths=-/run/cc -$site/keys -/etc/cc -/boot
 
 [Install]
 WantedBy=multi-user.target
 EOF
+# systemd opens the disk; the program that writes to it can open none, and is no user of anything else.
+wanted=(nvflare nvflare-ready)
+if [[ $logs == disk ]]; then
+	wanted+=(nvflare-log)
+	cat >"$units/nvflare-log.service" <<EOF
+[Unit]
+Description=Write the log of NVIDIA FLARE to the disk nvflare-log
+Documentation=file:/opt/flare/scripts/log.sh
+ConditionPathExists=/dev/nvflare-log
+Requires=cc-data-mounts.service
+After=cc-data-mounts.service
+Before=nvflare.service
+
+[Service]
+ExecStart=/opt/flare/scripts/log.sh $venv/bin/python3
+StandardOutput=file:/dev/nvflare-log
+StandardError=journal
+Restart=always
+RestartSec=5
+DynamicUser=yes
+SupplementaryGroups=systemd-journal
+UMask=0077
+LimitCORE=0
+MemorySwapMax=0
+MemoryMax=64M
+TasksMax=8
+KeyringMode=private
+
+CapabilityBoundingSet=
+DevicePolicy=closed
+DeviceAllow=/dev/nvflare-log w
+ProtectHome=yes
+PrivateNetwork=yes
+IPAddressDeny=any
+ProtectProc=invisible
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictAddressFamilies=AF_UNIX
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+InaccessiblePaths=-/run/cc -$site -${workspace%/*} -/etc/cc -/boot
+
+[Install]
+WantedBy=multi-user.target
+EOF
+fi
 mkdir -p "$tree/etc/systemd/system/multi-user.target.wants"
-for unit in nvflare nvflare-ready; do
+for unit in "${wanted[@]}"; do
 	ln -sfn "/usr/lib/systemd/system/$unit.service" "$tree/etc/systemd/system/multi-user.target.wants/$unit.service"
 done

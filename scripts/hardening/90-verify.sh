@@ -47,4 +47,13 @@ for unit in getty.target serial-getty@.service debug-shell.service systemd-login
 	[[ $(readlink "$tree/etc/systemd/system/$unit") == /dev/null ]] || findings+=("$unit is not masked")
 done
 
+for kind in systemd/system-generators systemd/system-environment-generators udev/rules.d; do
+	for file in "$tree"/usr/lib/"$kind"/*; do
+		name=${file##*/}
+		[[ $name != cc-partitions && $name != *nvidia* ]] || continue
+		[[ ! -e $file || $(readlink "$tree/etc/$kind/$name") == /dev/null ]] ||
+			grep -qxF -- "$name" "$scripts_dir/guest/initramfs/kept-rules" || findings+=("/usr/lib/$kind/$name is not masked")
+	done
+done
+
 ((${#findings[@]} == 0)) || die E_IMAGE "the hardened tree is not closed: $(printf '%s; ' "${findings[@]}")" "take it out in scripts/hardening/20-remove.sh, or list it in hardening.setuid"

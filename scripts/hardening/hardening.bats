@@ -134,3 +134,41 @@ mask_units() {
 	failed_with E_CONFIG 'is a link in the tree'
 	[[ -z $(ls "$dir/outside") ]]
 }
+
+@test "only our generator runs, only rules that look into no disk, and fstab becomes units" {
+	local lib=$tree/usr/lib
+	as_user mkdir -p "$lib"/systemd/{system,system-generators,system-environment-generators} "$lib/udev/rules.d" "$tree/opt" "$lib/modules"
+	for unit in networkd resolved; do as_user tee "$lib/systemd/system/systemd-$unit.service" </dev/null; done
+	for file in systemd/system-generators/{cc-partitions,systemd-fstab-generator,new-generator} systemd/system-environment-generators/snapd \
+		udev/rules.d/{60-persistent-storage,63-new,80-drivers,71-nvidia}.rules; do as_user tee "$lib/$file" </dev/null; done
+	printf 'tmpfs /tmp tmpfs nosuid,nodev,size=25%%,mode=1777 0 0\ntmpfs /var/a-b tmpfs size=1m 0 0\ntmpfs /dev/shm tmpfs nosuid 0 0\n' |
+		as_user tee "$tree/etc/fstab" >/dev/null
+	step 30-guest --tree "$tree" --guest "$BATS_TEST_DIRNAME/../guest" --lockdown none
+	((status == 0)) || { echo "$output" && return 1; }
+	run bash -c 'cd "$1" && find . -lname /dev/null -path "*generators*" -o -lname /dev/null -path "*rules.d*" | sort | paste -sd " "' - "$tree/etc"
+	equal "$output" './systemd/system-environment-generators/snapd ./systemd/system-generators/new-generator ./systemd/system-generators/systemd-fstab-generator ./udev/rules.d/60-persistent-storage.rules ./udev/rules.d/63-new.rules'
+	equal "$(cd "$tree/etc/systemd/system/local-fs.target.requires" && ls)" $'tmp.mount\nvar-a\\x2db.mount'
+	grep -qx 'Options=nosuid,nodev,size=25%,mode=1777' "$tree/etc/systemd/system/local-fs.target.requires/tmp.mount"
+	grep -qx 'Where=/var/a-b' "$tree/etc/systemd/system/var-a\\x2db.mount"
+	# The check finds what came later.
+	as_user tee "$lib/systemd/system-generators/late" "$lib/udev/rules.d/64-late.rules" </dev/null
+	step 90-verify --tree "$tree"
+	failed_with E_IMAGE '/usr/lib/systemd/system-generators/late is not masked'
+	[[ $output == *'/usr/lib/udev/rules.d/64-late.rules is not masked'* && $output != *'80-drivers'* && $output != *fstab* ]]
+}
+
+@test "the log leaves on a disk only where that is configured, by a user of its own" {
+	local units=$tree/usr/lib/systemd/system logs
+	as_user mkdir -p "$units"
+	for logs in none console disk; do
+		step 40-service --tree "$tree" --venv /opt/venv --workspace /vault/workspace --site /mnt/cc/ro --user cc --group cc --logs "$logs"
+		((status == 0)) || { echo "$output" && return 1; }
+		# Nothing of FLARE is opened by root on a file system of the host.
+		run ! grep -E 'append:|file:|/mnt/data' "$units/nvflare.service"
+		grep -qx 'BindPaths=-/vault/applog:/applog' "$units/nvflare.service"
+		[[ $logs == disk || ! -e $units/nvflare-log.service ]]
+	done
+	for line in DynamicUser=yes StandardOutput=file:/dev/nvflare-log DevicePolicy=closed 'DeviceAllow=/dev/nvflare-log w'; do
+		grep -qx "$line" "$units/nvflare-log.service"
+	done
+}

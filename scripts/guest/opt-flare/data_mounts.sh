@@ -2,6 +2,9 @@
 # data_mounts.sh: the data disks that a site may have, found by the serial that the host gives them. A client has an
 # input, a server an output; the disk of the other role is ignored and reported, and no other disk is looked at.
 # Whether a disk is encrypted is decided by site.conf, never by what is on it.
+#
+# What lies on such a disk, the host may have written, and may write at any time. So no link of it is followed by anybody,
+# and root touches nothing below its mount point: a link there would lead root's work, or what FLARE reads, elsewhere.
 
 # shellcheck source=lib/site.sh
 . /opt/flare/scripts/lib/site.sh
@@ -9,6 +12,7 @@
 . "$R/usr/lib/cc/lib/partition.sh"
 
 CONF="$R/run/cc/boot.conf"
+untrusted=nosuid,nodev,noexec,nosymfollow
 
 # disk_of SERIAL: print the device with that serial; 1 where there is none, 2 where there are two.
 disk_of() {
@@ -59,10 +63,32 @@ mount_disk() {
 	if [ -n "$FRESH" ]; then
 		mkfs.ext4 -q -F -m 0 -E nodiscard "$DEVICE" >"$R/run/cc/message" 2>&1 || fail "nvflare-$1: no file system can be made"
 	fi
-	mount -t ext4 -o "$2" "$DEVICE" "$target" 2>"$R/run/cc/message" || fail "nvflare-$1: cannot be mounted at ${target#"$R"}"
+	mount -t ext4 -o "$2,$untrusted" "$DEVICE" "$target" 2>"$R/run/cc/message" ||
+		fail "nvflare-$1: cannot be mounted at ${target#"$R"}"
+	has_options "$target" "$2,$untrusted" || fail "nvflare-$1: it is not mounted with $2,$untrusted"
 }
 
-# open_to_flare NAME: let FLARE write where site.conf says that NAME is: the group that reads the kit is its own.
+# has_options TARGET OPTIONS: whether the kernel says that these options are in force there.
+has_options() {
+	_found=
+	while read -r _ _target _ _options _; do
+		[ "$_target" != "$1" ] || _found=$_options
+	done <"$R/proc/mounts"
+	_left=$2,
+	while [ -n "$_left" ]; do
+		case $_found, in
+		*"${_left%%,*}",*) ;;
+		*)
+			# ext4 shows this one under another name.
+			[ "${_left%%,*}" = noload ] || return 1
+			;;
+		esac
+		_left=${_left#*,}
+	done
+}
+
+# open_to_flare NAME: let FLARE write where site.conf says that NAME is: the group that reads the kit is its own. The path
+# ends at the mount point, which is no name of the file system that is mounted there.
 open_to_flare() {
 	target="$R$(site "$1")"
 	{ chgrp "$(stat -c %g "$RO/kit")" "$target" && chmod 0770 "$target"; } ||
@@ -98,11 +124,11 @@ if [ -n "$(site "$mine")" ]; then
 		state=plain
 		[ "$DEVICE" = "$disk" ] || state=encrypted
 		if [ "$mine" = input ]; then
-			mount_disk input ro,noload,nosuid,nodev,noexec
+			mount_disk input ro,noload
 		else
 			# The disk takes the place of the partition, and of what closes a locked one.
 			! mountpoint -q "$R$(site output)" || umount "$R$(site output)" || fail "nvflare-output: $(site output) is in use"
-			mount_disk output rw,nosuid,nodev,noexec
+			mount_disk output rw
 			open_to_flare output
 		fi
 		remember "$mine" "disk-$state"
@@ -113,15 +139,9 @@ remember log none
 if [ "$(site logs)" = disk ]; then
 	remember log absent
 	if find_disk nvflare-log; then
-		# The host reads it: it is never encrypted.
-		partition=nvflare-log DEVICE=$disk FRESH=''
-		! is_empty "$disk" || FRESH=1
-		target="$R/mnt/data/nvflare/log"
-		mkdir -p "$target"
-		[ -z "$FRESH" ] || mkfs.ext4 -q -F -m 0 -E nodiscard "$DEVICE" >"$R/run/cc/message" 2>&1 ||
-			fail "nvflare-log: no file system can be made"
-		mount -t ext4 -o rw,nosuid,nodev,noexec "$DEVICE" "$target" 2>"$R/run/cc/message" ||
-			fail "nvflare-log: cannot be mounted"
-		remember log disk-plain
+		# The host reads it, so it is not encrypted; and it has no file system, which would be one that the host can write
+		# while it is mounted. nvflare-log.service opens it by this name.
+		ln -sfn "$disk" "$R/dev/nvflare-log" || fail "nvflare-log: it cannot be named"
+		remember log disk-raw
 	fi
 fi

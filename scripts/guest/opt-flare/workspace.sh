@@ -12,15 +12,15 @@ case $workspace/ in
 "$R$mount/"*) ;;
 *) fail "workspace: ${workspace#"$R"} is not on cc-app" ;;
 esac
-for folder in "$workspace" "$workspace/applog" "$workspace/transfer"; do
+# Beside the workspace: FLARE cannot put anything else in its place, and systemd binds it to /applog at each start.
+for folder in "$workspace" "${workspace%/*}/applog"; do
 	install -d -m 0750 -o "$user" -g "$group" "$folder" || fail "workspace: ${folder#"$R"} cannot be made"
 done
-for folder in startup local; do
-	# A link would lead the kit elsewhere.
-	[ ! -L "$workspace/$folder" ] || rm -f "$workspace/$folder"
-	install -d -m 0750 -o root -g "$group" "$workspace/$folder" || fail "workspace: $folder cannot be made"
+# In a folder of FLARE root follows no link, which a job may have left there for the next boot.
+for folder in transfer startup local; do
+	owner=root
+	[ "$folder" != transfer ] || owner=$user
+	{ [ -d "$workspace/$folder" ] && [ ! -L "$workspace/$folder" ]; } || rm -f "$workspace/$folder"
+	install -d -m 0750 -o "$owner" -g "$group" "$workspace/$folder" || fail "workspace: $folder cannot be made"
 done
 rm -f "$workspace"/*.fl
-if [ "$(recall log)" = disk-plain ]; then
-	install -d -m 0755 -o "$user" -g "$group" "$R/mnt/data/nvflare/log/applog" || fail "workspace: the log disk cannot be written"
-fi

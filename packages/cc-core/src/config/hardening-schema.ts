@@ -87,7 +87,7 @@ export const hardeningSchema = z.strictObject({
     .enum(['none', 'console', 'disk'])
     .default('none')
     .describe(
-      'Where the host may read the log of FLARE: nowhere, on the console, on the disk with serial `nvflare-log`.',
+      'Where the host may read the log of FLARE: nowhere, on the console, as text on the disk with the serial `nvflare-log`.',
     ),
   lockdown: z
     .enum(['none', 'integrity', 'confidentiality'])

@@ -56,10 +56,10 @@ export async function hardeningSteps(request: StepsRequest): Promise<PlannedStep
       {
         tree,
         guest,
-        folder: [...new Set([...mountPoints, mounts.input, output, '/mnt/data/nvflare/log'])].sort(),
+        folder: [...new Set([...mountPoints, mounts.input, output])].sort(),
         lockdown,
       },
-      {inputs: [await hashFolder(join(guest, 'opt-flare')), await hashFolder(join(guest, 'hardening'))]},
+      {inputs: await Promise.all(['opt-flare', 'hardening', 'initramfs'].map((name) => hashFolder(join(guest, name))))},
     ),
     planStep('hardening/40-service', {
       tree,
