@@ -232,10 +232,10 @@ on_snp_host() {
 
 @test "the machine: words are whole, whatever is in a path; QEMU gets them as they are printed" {
 	describe production
-	as_user bash -c 'touch "$1/in, put.img" "$1/out.qcow2"' - "$dir"
+	as_user bash -c 'touch "$1/in, put.img" "$1/out.qcow2" "$1/log.raw"' - "$dir"
 	local host_data
 	host_data=$(head -c 32 /dev/zero | base64)
-	local words=(--ovmf "$firmware_file" --vcpus 4 --memory 16G --input "$dir/in, put.img" --output "$dir/out.qcow2" --gpu 0000:41:00.0
+	local words=(--ovmf "$firmware_file" --vcpus 4 --memory 16G --input "$dir/in, put.img" --output "$dir/out.qcow2" --log "$dir/log.raw" --gpu 0000:41:00.0
 		--gpu 0000:42:00.0 --forward 8002 --forward 80:8003 --host-data "$host_data" --snapshot --serial-log "$dir/serial, log")
 	on_snp_host "$image/launch_cc_image.sh" "${words[@]}"
 	((status == 0)) || { echo "$output" && return 1; }
@@ -249,6 +249,7 @@ on_snp_host() {
 		virtio-blk-pci,drive=disk0,serial=cc-disk,disable-legacy=on,iommu_platform=on \
 		"if=none,id=disk1,format=raw,snapshot=off,readonly=on,file=$folder/in,, put.img" virtio-blk-pci,drive=disk1,serial=nvflare-input,disable-legacy=on,iommu_platform=on \
 		"if=none,id=disk2,format=qcow2,snapshot=off,file=$folder/out.qcow2" virtio-blk-pci,drive=disk2,serial=nvflare-output,disable-legacy=on,iommu_platform=on \
+		"if=none,id=disk3,format=raw,snapshot=off,file=$folder/log.raw" virtio-blk-pci,drive=disk3,serial=nvflare-log,disable-legacy=on,iommu_platform=on \
 		user,id=net0,hostfwd=tcp::8002-:8002,hostfwd=tcp::80-:8003 vfio-pci,host=0000:42:00.0,bus=gpu-port1,romfile= \
 		name=opt/ovmf/X-PciMmio64Mb,string=262144 "file,id=console,path=$folder/serial,, log"; do
 		grep -Fqx -- "$word" "$BATS_TEST_TMPDIR/run" || { echo "missing: $word" && cat "$BATS_TEST_TMPDIR/run" && return 1; }
@@ -266,6 +267,9 @@ on_snp_host() {
 	as_user touch "$dir/data"
 	launch --print --no-tee --input "$dir/data"
 	ended 2 "its name says no format"
+	as_user touch "$dir/log.qcow2"
+	launch --print --no-tee --log "$dir/log.qcow2"
+	ended 2 "text is read from a raw disk only"
 	as_user tee -a "$image/vmlinuz" <<<x >/dev/null
 	launch --print --no-tee
 	ended 4 "vmlinuz was altered"

@@ -10,7 +10,7 @@
 #   --systemd FILE       also write a systemd unit that runs the installed image
 #   --libvirt FILE       also write a libvirt domain that does
 #   --gpu-admin-tools FILE  NVIDIA's nvidia_gpu_tools.py, to look whether GPUs are in confidential-computing mode
-#   --vcpus N, --cpu TYPE, --memory SIZE, --network WAY, --forward PORTS, --input FILE, --output FILE, --gpu ADDRESS,
+#   --vcpus N, --cpu TYPE, --memory SIZE, --network WAY, --forward PORTS, --input FILE, --output FILE, --log FILE, --gpu ADDRESS,
 #   --mmio64 MIB, --host-data TEXT, --ovmf FILE, --qemu FILE
 #                        the machine, as launch_cc_image.sh has it: for the checks, the unit and the domain
 #
@@ -55,7 +55,7 @@ machine_check
 target=${target:-/var/lib/cc-images/$name}
 target=${target%/}
 [[ -n $target && $target != "$(readlink -f -- "$image")" ]] || fail 2 "--to: the image is in '$target' already"
-[[ $target$firmware$input$output != *[$'\n'\"\\]* ]] || fail 2 "a path holds a quotation mark, a backslash or a line end"
+[[ $target$firmware$input$output$log != *[$'\n'\"\\]* ]] || fail 2 "a path holds a quotation mark, a backslash or a line end"
 [[ -z $domain || ${#forwards[@]} -eq 0 ]] || fail 2 "--forward is not for a libvirt domain" "use --network bridge=NAME"
 find_firmware
 [[ -z $domain || -n $firmware ]] || fail 3 "a libvirt domain needs the firmware of the kind AmdSev, and there is none" "name it: --ovmf FILE"

@@ -13,6 +13,7 @@
 #   --forward PORTS    with --network user: a TCP port of the host for one of the guest, PORT or HOST_PORT:PORT; repeatable
 #   --input FILE       data disk nvflare-input, read-only: a block device, or a file named .raw, .img or .qcow2
 #   --output FILE      data disk nvflare-output
+#   --log FILE         disk nvflare-log, raw: the log of FLARE as text, where hardening.logs is disk; tr -d '\0' <FILE
 #   --gpu ADDRESS      pass a GPU through, by its PCI address, bound to vfio-pci; repeatable
 #   --mmio64 MIB       address space for the memory of GPUs that the firmware sets aside; 262144 by default
 #   --host-data TEXT   32 bytes in base64 that the report of the guest will have as HOST_DATA
@@ -108,6 +109,7 @@ if [[ -n $output ]]; then
 	format=$(format_of "$output") || exit
 	add_disk "$output" nvflare-output "$format" off
 fi
+[[ -z $log ]] || add_disk "$log" nvflare-log raw off
 
 keys=()
 if [[ $root_key_source == development ]]; then

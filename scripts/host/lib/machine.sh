@@ -3,7 +3,7 @@
 
 # Parameters of the machine, with their defaults; empty: that of the manifest.
 vcpus='' cpu='' memory='' network=user firmware='' qemu=qemu-system-x86_64 host_data=''
-input='' output='' mmio64=262144
+input='' output='' log='' mmio64=262144
 gpus=() forwards=()
 
 # machine_option NAME VALUE: take a parameter of the machine; fails for one that is none.
@@ -19,6 +19,7 @@ machine_option() {
 	--host-data) host_data=$2 ;;
 	--input) input=$(absolute "$2") ;;
 	--output) output=$(absolute "$2") ;;
+	--log) log=$(absolute "$2") ;;
 	--gpu) gpus+=("$2") ;;
 	--mmio64) mmio64=$2 ;;
 	*) return 1 ;;
@@ -52,9 +53,11 @@ machine_check() {
 	done
 	[[ $mmio64 =~ ^[0-9]+$ ]] || fail 2 "--mmio64: not a number of MiB: '$mmio64'"
 	[[ -z $host_data || $host_data =~ ^[A-Za-z0-9+/]{43}=$ ]] || fail 2 "--host-data: expected 32 bytes in base64: '$host_data'"
-	for word in "$input" "$output"; do
+	for word in "$input" "$output" "$log"; do
 		[[ -z $word || -e $word ]] || fail 2 "there is no data disk '$word'"
 	done
+	[[ -z $log ]] || word=$(format_of "$log") || exit
+	[[ -z $log || $word == raw ]] || fail 2 "--log: text is read from a raw disk only: '$log'" "name it .raw or .img"
 }
 
 # measured: the expected measurement of this machine, or nothing.

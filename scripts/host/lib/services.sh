@@ -47,6 +47,7 @@ launch_options() {
 	((${#gpus[@]} == 0)) || options+=(--mmio64 "$mmio64")
 	[[ -z $input ]] || options+=(--input "$input")
 	[[ -z $output ]] || options+=(--output "$output")
+	[[ -z $log ]] || options+=(--log "$log")
 	[[ -z $host_data ]] || options+=(--host-data "$host_data")
 	[[ -z $firmware ]] || options+=(--ovmf "$firmware")
 	[[ $qemu == qemu-system-x86_64 ]] || options+=(--qemu "$qemu")
@@ -140,6 +141,7 @@ libvirt_domain() {
 		format=$(format_of "$output") || exit
 		xml_disk "$output" nvflare-output "$format" vdc
 	fi
+	[[ -z $log ]] || xml_disk "$log" nvflare-log raw vdd
 	case $network in
 	user) printf "    <interface type='user'>\n      <model type='virtio'/>\n      <driver iommu='on'/>\n      <rom enabled='no'/>\n    </interface>\n" ;;
 	bridge=*) printf "    <interface type='bridge'>\n      <source bridge='%s'/>\n      <model type='virtio'/>\n      <driver iommu='on'/>\n      <rom enabled='no'/>\n    </interface>\n" "${network#bridge=}" ;;
