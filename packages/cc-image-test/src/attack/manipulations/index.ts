@@ -4,7 +4,9 @@ import {cmdlineManipulations} from './cmdline.js'
 import {consoleManipulations} from './console.js'
 import {deviceManipulations} from './devices.js'
 import {diskManipulations} from './disk.js'
+import {environmentManipulations} from './environment.js'
 import {headerManipulations} from './header.js'
+import {hostFileManipulations} from './host-files.js'
 import {initrdManipulations} from './initrd.js'
 import {insideManipulations, lookInside} from './inside.js'
 import {networkManipulations} from './network.js'
@@ -23,7 +25,9 @@ export function allManipulations(bench: Bench): Manipulation[] {
     ...headerManipulations,
     ...initrdManipulations,
     ...cmdlineManipulations,
+    ...environmentManipulations,
     ...deviceManipulations,
+    ...hostFileManipulations,
     ...consoleManipulations.map((one) => ({...one, rank: -1})),
     ...leading(networkManipulations()),
     ...leading(insideManipulations(inside)),

@@ -1,0 +1,69 @@
+import {mkdir, symlink, truncate, writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import {run} from 'cc-core/exec'
+
+import {differenceOf} from '../bench.js'
+import type {GuestState} from '../guest-state.js'
+import type {Machine} from '../machine.js'
+import {tampered} from './tampered.js'
+
+const mebibyte = 1024 ** 2
+
+/** A disk of the host with a file system that has links out of it. */
+async function linkDisk(machine: Machine, serial: string, links: Readonly<Record<string, string>>): Promise<void> {
+  const content = join(machine.folder, `${serial}-content`)
+  const file = join(machine.folder, `${serial}.raw`)
+  await mkdir(content, {recursive: true})
+  for (const [name, target] of Object.entries(links)) await symlink(target, join(content, name))
+  await writeFile(file, '')
+  await truncate(file, 16 * mebibyte)
+  await run(['mkfs.ext4', '-q', '-F', '-d', content, file])
+  machine.disks.push({file, serial, format: 'raw', mode: 'read-write'})
+}
+
+const mountsKey = 'CC-HARDENED mounts'
+
+/**
+ * What the machine says of its data disks is another thing with a disk than without; all else has to be the same.
+ * @param allowed what it may say of the disk NAME
+ */
+const exceptMount =
+  (name: string, allowed: readonly unknown[]) =>
+  (state: GuestState, baseline: GuestState): string | null => {
+    const mounts = state[mountsKey] as Record<string, unknown> | undefined
+    // Only a hardened image says so; no other looks at such a disk.
+    if (mounts !== undefined && !allowed.includes(mounts[name])) return `${name} is ${JSON.stringify(mounts[name])}`
+    const same = {...state, ...(baseline[mountsKey] !== undefined && {[mountsKey]: baseline[mountsKey]})}
+    return differenceOf(same, baseline)
+  }
+
+export const hostFileManipulations = tampered([
+  {
+    ...{id: 'log-disk-links', group: 'devices', quick: true},
+    title: 'The log disk has links to files of the machine',
+    action: 'attaches a disk nvflare-log with an ext4 in which applog leads to /etc, and flare.log to /etc/hosts',
+    because: 'the log disk is never mounted: text is written to the bare disk, by a user who can open nothing else',
+    powerless: exceptMount('log', ['none', 'disk-raw']),
+    prepare: (machine) => linkDisk(machine, 'nvflare-log', {applog: '/etc', 'flare.log': '/etc/hosts'}),
+  },
+  {
+    ...{id: 'input-disk-links', group: 'devices'},
+    title: 'The input disk has links to files of the machine',
+    action: 'attaches a disk nvflare-input in which a.csv leads to the key of the start-up kit, and b to /',
+    because: 'data disks are mounted with nosymfollow, or the machine powers off',
+    // Where the site has a key for it, a disk in the clear is refused.
+    detected: /nvflare-input: its LUKS header/,
+    powerless: exceptMount('input', ['none', 'ignored', 'disk-plain']),
+    prepare: (machine) => linkDisk(machine, 'nvflare-input', {'a.csv': '/mnt/cc/ro/kit/startup/client.key', b: '/'}),
+  },
+  {
+    ...{id: 'output-disk-links', group: 'devices'},
+    title: 'The output disk has links to files of the machine',
+    action: 'attaches a disk nvflare-output in which every name leads to /etc',
+    because: 'data disks are mounted with nosymfollow, and root touches nothing below their mount point',
+    detected: /nvflare-output: its LUKS header/,
+    powerless: exceptMount('output', ['none', 'ignored', 'disk-plain']),
+    prepare: (machine) => linkDisk(machine, 'nvflare-output', {model: '/etc', applog: '/etc'}),
+  },
+])
