@@ -1,5 +1,5 @@
 import {randomBytes} from 'node:crypto'
-import {mkdirSync, readFileSync, writeFileSync} from 'node:fs'
+import {mkdirSync, readFileSync, symlinkSync, writeFileSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 
 import {beforeAll, describe, expect, it} from 'vitest'
@@ -19,7 +19,11 @@ const program = (role: Role) => `try() { "$@" 2>/dev/null && echo "CC-TEST $* ye
 input=/mnt/data/nvflare/input output=/mnt/data/nvflare/output
 if [[ ${role} == client ]]; then
 	echo "CC-TEST read: $(<$input/rows.csv)"
+	echo "CC-TEST link: $(cat $input/link.csv 2>&1)"
 	try touch $input/new
+	echo "CC-TEST applog: $(stat -c '%U %a' /applog)"
+	try touch /applog/job.log
+	echo "CC-TEST etc: $(stat -c %U /etc)"
 else
 	echo "CC-TEST before: $(cat $output/model 2>/dev/null)"
 	echo trained >$output/model
@@ -45,7 +49,7 @@ beforeAll(async () => {
 }, hour)
 
 /** The image of a site that has a key for its data disk, or none. */
-async function site(name: string, role: Role, key: string | null): Promise<string> {
+async function site(name: string, role: Role, key: string | null, logs = 'console'): Promise<string> {
   const output = folder(`site-${name}`)
   const mount = role === 'client' ? 'inputKey' : 'outputKey'
   const words = [
@@ -59,7 +63,7 @@ async function site(name: string, role: Role, key: string | null): Promise<strin
     join(kits, role),
   ]
   const keyWords = key === null ? [] : ['--set', `hardening.mounts.${mount}=${key}`]
-  const options = ['--role', role, '--development', '--set', 'hardening.logs=console', '--json']
+  const options = ['--role', role, '--development', '--set', `hardening.logs=${logs}`, '--json']
   return buildOf(await cc('nvflare_cc_hardening_builder', [...words, ...options, ...keyWords])).image
 }
 
@@ -76,6 +80,8 @@ async function inputDisk(name: string, key: string | null): Promise<string> {
   const disk = join(root, 'disk.raw')
   mkdirSync(join(root, 'content'))
   writeFileSync(join(root, 'content/rows.csv'), secret)
+  // What the host would like to have read as data of the site.
+  symlinkSync('/mnt/cc/ro/kit/startup/sub_start.sh', join(root, 'content/link.csv'))
   giveToUser(root)
   const encrypt = `
     # Blocks of the size that the encrypted disk has sectors of.
@@ -108,6 +114,17 @@ async function start(image: string, dataDisks: DataDisk[]) {
 const input = (file: string): DataDisk => ({file, serial: 'nvflare-input', readOnly: true})
 const output = (file: string): DataDisk => ({file, serial: 'nvflare-output'})
 
+/** What the program of a client has to say, whatever disk it has. */
+const ofClient = [
+  `read: ${secret}`,
+  'link: cat: /mnt/data/nvflare/input/link.csv: Too many levels of symbolic links',
+  'touch /mnt/data/nvflare/input/new no',
+  'applog: cc 750',
+  'touch /applog/job.log yes',
+  'etc: root',
+  'done',
+]
+
 describe('a client', () => {
   it(
     'reads its input disk with its key, and changes nothing on it; the disk of a server is left alone',
@@ -117,7 +134,7 @@ describe('a client', () => {
       const [disk, other] = [await inputDisk('client-input', key), await inputDisk('client-output', null)]
       const before = readFileSync(other)
       const {mounts, said, lines} = await start(image, [input(disk), output(other)])
-      expect(said, lines.join('\n')).toEqual([`read: ${secret}`, 'touch /mnt/data/nvflare/input/new no', 'done'])
+      expect(said, lines.join('\n')).toEqual(ofClient)
       expect(mounts).toMatchObject({input: 'disk-encrypted', output: 'ignored'})
       expect(readFileSync(other).equals(before)).toBe(true)
 
@@ -139,8 +156,48 @@ describe('a client', () => {
     async () => {
       const image = await site('client-plain', 'client', null)
       const {mounts, said} = await start(image, [input(await inputDisk('plain-input', null))])
-      expect(said).toEqual([`read: ${secret}`, 'touch /mnt/data/nvflare/input/new no', 'done'])
+      expect(said).toEqual(ofClient)
       expect(mounts).toMatchObject({input: 'disk-plain'})
+    },
+    hour,
+  )
+})
+
+describe('the log disk', () => {
+  it(
+    'has the log of FLARE as text, and no link of the host on it is followed',
+    async () => {
+      const image = await site('client-log', 'client', null, 'disk')
+      const root = folder('log-disk')
+      const disk = join(root, 'log.raw')
+      mkdirSync(join(root, 'content'))
+      symlinkSync('/etc', join(root, 'content/applog'))
+      symlinkSync('/etc/hosts', join(root, 'content/flare.log'))
+      giveToUser(root)
+      const {exitCode, stderr} = await runAsUser(['mkfs.ext4', '-q', '-d', join(root, 'content'), disk, '8M'])
+      if (exitCode !== 0) throw new Error(stderr)
+      const text = () => readFileSync(disk).subarray(0, 65_536).toString('latin1')
+      // The console has nothing of it: the machine is watched by its disk.
+      let stop: (() => void) | undefined
+      const watch = setInterval(() => {
+        if (text().includes('CC-TEST done')) stop?.()
+      }, 1000)
+      const {console: lines} = await boot(image, {
+        ...{
+          memory: '2048',
+          timeoutMs: 900_000,
+          until: 'never',
+          dataDisks: [input(await inputDisk('log-input', null)), {file: disk, serial: 'nvflare-log'}],
+        },
+        onLine: (_, end) => {
+          stop = end
+        },
+      }).finally(() => {
+        clearInterval(watch)
+      })
+      for (const line of ofClient) expect(text(), lines.join('\n')).toContain(`CC-TEST ${line}`)
+      expect(lines.join('\n')).not.toContain('CC-TEST')
+      expect(lines.find((line) => line.includes('CC-HARDENED {'))).toContain('"log":"disk-raw"')
     },
     hour,
   )
