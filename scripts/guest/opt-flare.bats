@@ -296,7 +296,8 @@ stub_mount() {
 	done
 	# Nothing is mounted at all.
 	stub mount ''
-	: >"$R/dev/console" >"$R/proc/mounts"
+	: >"$R/proc/mounts"
+	: >"$R/dev/console"
 	duty data_mounts.sh
 	powered_off 'nvflare-input: it is not mounted with'
 }
