@@ -180,7 +180,7 @@ fails_for() { # REASON: without a key on the way
 	conf tee-derived.root-key=vcek tee-derived.fields=111001 tee-derived.vmpl=0 tee-derived.svn=3 tee-derived.tcb-version=0xd315000000000004
 	program snpguest '[ "$*" = "key $2 vcek --vmpl 0 --guest_field_select 0b111001 --guest_svn 3 --tcb_version 0xd315000000000004" ] || exit 2' \
 		'printf "%s" "0123456789abcdef0123456789abcdef" >"$2"'
-	ask "$guest/key-source/tee-derived"
+	ask "tee-derived"
 	((status == 0)) || { echo "$output" && return 1; }
 	(($(wc -c <"$dir/key") == 64))
 }
