@@ -14,38 +14,28 @@
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
 # shellcheck source=../lib/tree.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/tree.sh"
+# shellcheck source=../lib/remove.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/remove.sh"
 step "$@"
+need dpkg-query
 
 tree_mounts "$tree"
 
 # Packages: with their units, accounts and configuration. What depends on them has lost its purpose, too.
-unwanted=(
-	openssh-server openssh-sftp-server openssh-client ssh-import-id dropbear dropbear-bin telnetd
-	sudo sudo-ldap policykit-1 polkitd pkexec doas
-	cloud-init cloud-guest-utils cloud-initramfs-copymods cloud-initramfs-dyn-netconf snapd lxd-agent-loader lxd-installer
-	netplan.io ubuntu-pro-client ubuntu-advantage-tools landscape-common
-	udisks2 usbmuxd autofs open-vm-tools qemu-guest-agent spice-vdagent walinuxagent
-	unattended-upgrades apport whoopsie at cron rsyslog plymouth
-	gcc g++ cpp clang make cmake binutils dpkg-dev build-essential fakeroot gdb strace ltrace perf bpftool tcpdump
-	python3-pip python3-venv python3-dev
-)
-installed=()
-for package in "${unwanted[@]}"; do
-	# Installed under its name, or under its name with the version or the architecture in it (gcc-12, libc6-dev).
-	# shellcheck disable=SC2016 # dpkg's own variables
-	while read -r state name; do
-		[[ $state != ii* ]] || installed+=("$name")
-	done < <(dpkg-query --admindir="$tree/var/lib/dpkg" -W -f '${db:Status-Abbrev} ${Package}\n' "$package" "$package-[0-9]*" 2>/dev/null)
-done
+unwanted_read 'base hardened'
+read_list found unwanted_installed "$tree"
+installed=("${found[@]%% *}")
 if ((${#installed[@]} > 0)); then
 	log "removing ${installed[*]}"
 	printf '#!/bin/sh\nexit 101\n' >"$tree/usr/sbin/policy-rc.d"
 	chmod 755 "$tree/usr/sbin/policy-rc.d"
-	in_tree "$tree" dpkg --purge --force-depends --force-remove-protected --force-remove-essential \
-		"${installed[@]}" >&2 || die E_STEP_FAILED "dpkg cannot remove ${installed[*]}" "see the log of this step"
+	in_tree "$tree" dpkg --purge --force-depends --force-remove-protected --force-remove-essential "${installed[@]}" \
+		</dev/null 2>&1 | tee "$tree/run/cc-removal.log" >&2 ||
+		removal_blame "$tree/run/cc-removal.log" "build the FLARE image without it"
 	rm -f "$tree/usr/sbin/policy-rc.d"
 fi
-rm -rf "$tree"/etc/{cloud,netplan,ssh,sudoers,sudoers.d,cron.*,polkit-1} "$tree"/var/lib/{cloud,snapd} "$tree"/{root,home/*}/.ssh
+for path in "${unwanted_paths[@]}"; do rm -rf -- "${tree:?}$path"; done
+rm -rf "$tree"/etc/{netplan,ssh,sudoers,sudoers.d,cron.*,polkit-1} "$tree"/{root,home/*}/.ssh
 
 # Programs of packages that are essential, or whose libraries are needed: to log in, to change users, to install, to
 # build, to debug, and to start another kernel.

@@ -67,6 +67,9 @@ rm -rf "$units"/getty.target.wants "$units"/timers.target.wants "$units"/paths.t
 while read -r unit; do
 	[[ -z $unit || $unit == '#'* ]] || ln -sfn /dev/null "$units/$unit"
 done <"$own/etc/masked-units"
+# The sockets, timers and paths of what is masked or gone would fail.
+read_list idle python3 -B "$scripts_dir/lib/units.py" idle "$tree"
+for unit in "${idle[@]}"; do ln -sfn /dev/null "$units/$unit"; done
 # Generators make units of what the host says: command line, EFI variables, credentials, partitions. Ours reads boot.conf.
 for kind in system-generators system-environment-generators; do
 	mkdir -p "$tree/etc/systemd/$kind"

@@ -56,4 +56,8 @@ for kind in systemd/system-generators systemd/system-environment-generators udev
 	done
 done
 
+# A unit that fails at boot is found here.
+read_list failing python3 -B "$scripts_dir/lib/units.py" check "$tree"
+findings+=("${failing[@]}")
+
 ((${#findings[@]} == 0)) || die E_IMAGE "the hardened tree is not closed: $(printf '%s; ' "${findings[@]}")" "take it out in scripts/hardening/20-remove.sh, or list it in hardening.setuid"

@@ -10,8 +10,11 @@ setup() {
 	setup_user
 	tree=$dir/tree
 	as_user mkdir -p "$tree"/{dev,proc,sys,tmp,run,root,home,etc/systemd/system,usr/bin,usr/sbin,usr/lib,usr/local/bin,var/lib/dpkg/info,srv,opt/venv/bin}
+	as_user mkdir -p "$tree/usr/lib/systemd/system"
+	printf '[Unit]\n' | as_user tee "$tree/usr/lib/systemd/system/default.target" >/dev/null
 	for link in bin sbin lib; do as_user ln -s "usr/$link" "$tree/$link"; done
-	as_user tee "$tree/var/lib/dpkg/status" </dev/null
+	printf '%s\n' 'Package: base-files' 'Status: install ok installed' 'Version: 1' 'Architecture: all' 'Maintainer: nobody' \
+		'Description: test' '' | as_user tee "$tree/var/lib/dpkg/status" >/dev/null
 	as_user tee "$tree/etc/passwd" >/dev/null <<-'EOF'
 		root:x:0:0:root:/root:/bin/bash
 		sync:x:4:65534:sync:/bin:/bin/sync

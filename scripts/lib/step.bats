@@ -31,6 +31,8 @@ errors() { grep -c '^error\[' <<<"$output" || true; }
 		failed_with E_STEP_FAILED 'line ' || { echo "$body" && return 1; }
 		[[ $(errors) == 1 && $output != *end ]] || { echo "$body: $output" && return 1; }
 	done
+	run_step 'read_list list bash -c "exit 3"'
+	failed_with E_STEP_FAILED 'line 10 of body.sh: exit status 3 from: bash -c exit 3'
 	run_step $'\n(exit 7)'
 	failed_with E_STEP_FAILED 'line 11 of body.sh: exit status 7 from: ( exit 7 )'
 }

@@ -66,7 +66,7 @@ read_items() {
 	items_pid=$!
 	mapfile -t -d "$1" -u "$items_fd" "$2"
 	exec {items_fd}<&-
-	wait "$items_pid"
+	wait "$items_pid" || step_failed $? "${BASH_LINENO[1]}" "${BASH_SOURCE[2]}" "${*:3}"
 }
 
 # log MESSAGE: one line of progress.

@@ -38,12 +38,13 @@ tree_network() {
 }
 
 # in_tree TREE COMMAND...: run COMMAND with the tree as its root, with a clean environment: what the host has
-# set must not reach maintainer scripts.
+# set must not reach maintainer scripts. That of sudo refuses its removal while root has no password, unless it is told.
 in_tree() {
 	local tree=$1
 	shift
 	env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LC_ALL=C.UTF-8 \
 		TZ=UTC DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true SOURCE_DATE_EPOCH="${source_date_epoch:-0}" \
+		SUDO_FORCE_REMOVE=yes \
 		${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} ${no_proxy:+no_proxy="$no_proxy"} \
 		chroot "$tree" "$@"
 }
