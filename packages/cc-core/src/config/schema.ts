@@ -86,6 +86,12 @@ const os = z.strictObject({
   user: user.prefault({}).describe('The one ordinary user.'),
   kernel: packageName.nullable().default(null).describe('Kernel package; null = the default of the distribution.'),
   packages: z.array(packageName).default([]).describe('Further packages, `name` or `name=version`.'),
+  keep: z
+    .array(z.string().regex(/^[a-z][a-z-]*$/, 'expected the name of a group like cloud-init'))
+    .default([])
+    .describe(
+      'What stays although it acts on the host’s behalf, by the groups of `scripts/lib/unwanted.txt`: cloud-init, snapd, ssh, getty and so on. Development only; `packages` keep their own group.',
+    ),
   files: z.array(file).default([]).describe('Files that are copied into the system, owned by root; a key file, say.'),
   tmpfs: z
     .array(tmpfs)

@@ -10,4 +10,5 @@ export {
   type TreeProgress,
   type TreeRequest,
 } from './tree.js'
+export {keptGroups, readUnwanted, unwantedPackage, type Unwanted} from './unwanted.js'
 export {makeVariant, type VariantRequest} from './variant.js'
