@@ -95,7 +95,7 @@ describe('cc-image-test base', {timeout: 60_000}, () => {
     const skipped = checks.filter(({status}) => status === 'skipped').map(({id}) => id)
     expect(skipped).toEqual(['measurement', 'measurement-again'])
     expect(checks.map(({id}) => id)).toEqual([
-      ...['manifest', 'sha256', 'alias', 'qcow2-alone', 'qcow2-sound', 'gpt', 'gpt-copies', 'cmdline', 'cmdline-safe'],
+      ...['manifest', 'sha256', 'alias', 'no-host-agents', 'qcow2-alone', 'qcow2-sound', 'gpt', 'gpt-copies', 'cmdline', 'cmdline-safe'],
       ...['boot-conf', 'cmdline-config', 'esp-files', 'esp-manifest', 'measurement', 'measurement-again'],
       ...['host-scripts', 'install-check', 'luks-headers', 'verity-cc-ro', 'ciphertext-cc-root'],
       ...['keys-private', 'keys-only-there', 'files', 'boot-up', 'boot-profile', 'boot-kernel', 'boot-hostname'],
@@ -122,11 +122,11 @@ describe('cc-image-test base', {timeout: 60_000}, () => {
     ]
     const {stdout, stderr, error} = await runCommand(words, import.meta.url)
     expect(stdout).toMatch(/^FAIL {2}nvcc_image\.qcow2 is the same disk +\d+\.\d s {2}.* is not a symbolic link$/m)
-    expect(stdout).toContain('39 passed, 1 failed, 2 skipped\n')
-    expect(stderr).toContain('error[E_CHECK]: 1 of 42 checks failed: alias\n  try: read the consoles in ')
+    expect(stdout).toContain('40 passed, 1 failed, 2 skipped\n')
+    expect(stderr).toContain('error[E_CHECK]: 1 of 43 checks failed: alias\n  try: read the consoles in ')
     expect(error?.oclif?.exit).toBe(7)
-    expect(readFileSync(join(dir, 'j'), 'utf8')).toContain('tests="42" failures="1"')
-    expect(readFileSync(join(dir, 'h'), 'utf8')).toContain('1 of 42 checks failed')
+    expect(readFileSync(join(dir, 'j'), 'utf8')).toContain('tests="43" failures="1"')
+    expect(readFileSync(join(dir, 'h'), 'utf8')).toContain('1 of 43 checks failed')
   })
 
   it('gives the checks and the error with --json, and exits 7', async () => {
@@ -134,10 +134,10 @@ describe('cc-image-test base', {timeout: 60_000}, () => {
     const words = ['base', '--json', '--image', image, '--accelerator', 'tcg', '--set', 'os.hostname=wanted']
     const json = JSON.parse((await runCommand(words, import.meta.url)).stdout) as Record<string, unknown>
     expect(json).toMatchObject({
-      ...{passed: 38, failed: 2, skipped: 2},
-      error: {code: 'E_CHECK', exitCode: 7, message: '2 of 42 checks failed: alias, boot-hostname'},
+      ...{passed: 39, failed: 2, skipped: 2},
+      error: {code: 'E_CHECK', exitCode: 7, message: '2 of 43 checks failed: alias, boot-hostname'},
     })
-    expect(json['checks']).toHaveLength(42)
+    expect(json['checks']).toHaveLength(43)
     expect(process.exitCode).toBe(7)
   })
 

@@ -5,6 +5,7 @@ import {diskChecks} from '../checks/disk.js'
 import {espChecks} from '../checks/esp.js'
 import {launchChecks} from '../checks/launch.js'
 import {aliasCheck, manifestChecks} from '../checks/manifest.js'
+import {packageChecks} from '../checks/packages.js'
 import {protectionChecks} from '../checks/protection.js'
 import {secretChecks} from '../checks/secrets.js'
 import {wrongKeyChecks} from '../checks/wrong-key.js'
@@ -18,6 +19,7 @@ export const baseSuite: ImageSuite = {
   checks: (subject, boots) => [
     ...manifestChecks(subject),
     aliasCheck(subject, alias),
+    ...packageChecks(subject),
     ...diskChecks(subject),
     ...bootFileChecks(subject),
     ...espChecks(subject),

@@ -5,6 +5,7 @@ import {espChecks} from '../checks/esp.js'
 import {flareChecks} from '../checks/flare.js'
 import {launchChecks} from '../checks/launch.js'
 import {manifestChecks} from '../checks/manifest.js'
+import {packageChecks} from '../checks/packages.js'
 import {protectionChecks} from '../checks/protection.js'
 import {secretChecks} from '../checks/secrets.js'
 import type {ImageSuite} from './test-image.js'
@@ -14,6 +15,7 @@ export const flareSuite: ImageSuite = {
   title: 'cc-image-test flare',
   checks: (subject, boots) => [
     ...manifestChecks(subject),
+    ...packageChecks(subject),
     ...diskChecks(subject),
     ...bootFileChecks(subject),
     ...espChecks(subject),
