@@ -8,7 +8,7 @@ import {CcError} from 'cc-core/errors'
 import {checkLayout} from 'cc-core/layout'
 import {sha256File, type ImageDirectory} from 'cc-core/manifest'
 import {planOpen, readImage} from 'cc-core/seal'
-import {planTree, workFolders, type ImageBuild} from 'cc-core/stage'
+import {keptGroups, planTree, workFolders, type ImageBuild} from 'cc-core/stage'
 import {planStep, type PlannedStep} from 'cc-core/steps'
 
 /** Where the image keeps the list of what pip installed; a copy lies in the image directory. */
@@ -87,7 +87,9 @@ function keyOf(base: ImageDirectory, given: string | null): string {
 function takeOver(base: ImageDirectory, {source, flare, launch, layout}: Config): Config {
   const config = parseConfig({...base.manifest.config, source, flare, launch})
   const size = layout.size ?? config.layout.size
-  const taken = {...config, layout: {...config.layout, size}}
+  const asked = flare.packages.map((name) => ({key: 'flare.packages', name}))
+  const os = {...config.os, keep: keptGroups(config, asked)}
+  const taken = {...config, os, layout: {...config.layout, size}}
   checkLayout(taken)
   checkSecurity(taken)
   return taken
@@ -130,6 +132,7 @@ async function flareSteps(
       {inputs: files},
     ),
     planStep('flare/30-service', {tree, venv, workspace, user: os.user.name, group: os.user.group}),
+    planStep('base/88-verify', {tree, keep: os.keep}),
     planStep('base/90-clean', {tree, ...epoch}),
     planStep('flare/95-compile', {tree, folder: [venv, '/usr/lib/python3'], ...epoch}),
   ])

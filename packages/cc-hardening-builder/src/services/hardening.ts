@@ -8,7 +8,7 @@ import {planKeys, resolveKeys} from 'cc-core/keys'
 import {checkLayout} from 'cc-core/layout'
 import {sha256File, type ImageDirectory} from 'cc-core/manifest'
 import {planOpen, readImage} from 'cc-core/seal'
-import {planTree, workFolders, type ImageBuild} from 'cc-core/stage'
+import {keptGroups, planTree, workFolders, type ImageBuild} from 'cc-core/stage'
 import {planStep, type PlannedStep} from 'cc-core/steps'
 
 import {hardenedLayout} from './layout.js'
@@ -119,6 +119,8 @@ function keyOf(image: ImageDirectory, given: string | null): string {
 function takeOver(flare: ImageDirectory, options: HardeningOptions, site: Site): Config {
   const {config: own, development} = options
   const taken = parseConfig({...flare.manifest.config, profile: development ? 'development' : 'production'})
+  // What was kept is removed here, but the initrd may have been made with it.
+  keptGroups(taken)
   const {venv, workspace} = taken.flare
   const base: Config = {
     ...taken,

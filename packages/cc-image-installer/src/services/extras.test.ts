@@ -64,10 +64,12 @@ describe('a build with NVIDIA and attestation', () => {
     const steps = ids(await plan(...all))
     expect(steps.slice(0, 6)).toEqual([
       ...['base/10-packages', 'base/14-nvidia', 'base/16-cuda', 'base/18-snpguest', 'base/19-attestation-sdk'],
-      'base/20-locale',
+      'base/15-remove',
     ])
-    expect(steps.slice(-6)).toEqual(
-      ['52-sev-guest', '55-gpu', '56-attestation', '55-keys', '60-initramfs', '90-clean'].map((name) => `base/${name}`),
+    expect(steps.slice(-7)).toEqual(
+      ['52-sev-guest', '55-gpu', '56-attestation', '55-keys', '60-initramfs', '88-verify', '90-clean'].map(
+        (name) => `base/${name}`,
+      ),
     )
   })
 

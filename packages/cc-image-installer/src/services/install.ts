@@ -10,7 +10,7 @@ import {profileOfHost, profiles, type DistroProfile} from 'cc-core/distro'
 import {checkLayout} from 'cc-core/layout'
 import {sha256File, type Manifest} from 'cc-core/manifest'
 import {inspectIso, listIsoPackages, selectSource, type IsoPackages, type IsoSource} from 'cc-core/source'
-import {planTree, workFolders, type ImageBuild, type WorkFolders} from 'cc-core/stage'
+import {keptGroups, planTree, workFolders, type ImageBuild, type WorkFolders} from 'cc-core/stage'
 import {planExtras, type Extras} from './extras.js'
 import {chooseKernel} from './kernel.js'
 import {planSupply} from './supply.js'
@@ -43,6 +43,7 @@ export async function planInstall(options: InstallOptions): Promise<ImageBuild> 
   const {outputDir, workDir, tool, rootKey} = options
   checkLayout(options.config)
   checkSecurity(options.config)
+  const keep = keptGroups(options.config)
   const config = await resolveKeys(options.config)
   const folders = workFolders(workDir, 'base')
   const origin = await findOrigin(options, folders)
@@ -67,7 +68,7 @@ export async function planInstall(options: InstallOptions): Promise<ImageBuild> 
   ]
   const online = await planSupply(config, origin.profile, origin.iso, packages)
   const request = {config, origin, folders, archives: join(workDir, 'archives'), sourceDateEpoch, extras}
-  const steps = await baseSteps({...request, packages, online})
+  const steps = await baseSteps({...request, packages, keep, online})
   return {
     title: `base image: ${origin.profile.id} from ${origin.source.label}`,
     needs: extras.needs,
@@ -185,13 +186,15 @@ interface BaseRequest {
   sourceDateEpoch: number
   extras: Extras
   packages: readonly string[]
+  /** Groups that stay although they act on the host's behalf. */
+  keep: readonly string[]
   /** Whether the mirrors of the host are asked too. */
   online: boolean
 }
 
 /** The steps that make a bare system the base image. */
 async function baseSteps(request: BaseRequest): Promise<PlannedStep[]> {
-  const {config, archives, sourceDateEpoch, extras, packages, online} = request
+  const {config, archives, sourceDateEpoch, extras, packages, keep, online} = request
   const {profile, pool} = request.origin
   const {tree} = request.folders
   const {os, source, boot, layout} = config
@@ -213,6 +216,11 @@ async function baseSteps(request: BaseRequest): Promise<PlannedStep[]> {
       {checkpoint: true},
     ),
     ...extras.steps,
+    planStep(
+      'base/15-remove',
+      {tree, keep, wanted: packages, guest, archives, ...epoch},
+      {inputs: [await hashFolder(join(guest, 'hardening/etc'))]},
+    ),
     planStep('base/20-locale', {tree, locale: os.locale, timezone: os.timezone, ...epoch}),
     planStep('base/30-identity', {
       tree,
@@ -238,6 +246,7 @@ async function baseSteps(request: BaseRequest): Promise<PlannedStep[]> {
     ...extras.bootSteps,
     planKeys(config, tree),
     planStep('base/60-initramfs', {tree, ...epoch}),
+    planStep('base/88-verify', {tree, keep}),
     planStep('base/90-clean', {tree, ...epoch}),
   ])
 }
