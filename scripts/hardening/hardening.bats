@@ -11,7 +11,7 @@ setup() {
 	tree=$dir/tree
 	as_user mkdir -p "$tree"/{dev,proc,sys,tmp,run,root,home,etc/systemd/system,usr/bin,usr/sbin,usr/lib,usr/local/bin,var/lib/dpkg/info,srv,opt/venv/bin}
 	as_user mkdir -p "$tree/usr/lib/systemd/system"
-	printf '[Unit]\n' | as_user tee "$tree/usr/lib/systemd/system/default.target" >/dev/null
+	printf "[Unit]\n" | as_user tee "$tree"/usr/lib/systemd/system/{default,multi-user}.target >/dev/null
 	for link in bin sbin lib; do as_user ln -s "usr/$link" "$tree/$link"; done
 	printf '%s\n' 'Package: base-files' 'Status: install ok installed' 'Version: 1' 'Architecture: all' 'Maintainer: nobody' \
 		'Description: test' '' | as_user tee "$tree/var/lib/dpkg/status" >/dev/null

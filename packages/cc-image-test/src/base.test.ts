@@ -95,7 +95,18 @@ describe('cc-image-test base', {timeout: 60_000}, () => {
     const skipped = checks.filter(({status}) => status === 'skipped').map(({id}) => id)
     expect(skipped).toEqual(['measurement', 'measurement-again'])
     expect(checks.map(({id}) => id)).toEqual([
-      ...['manifest', 'sha256', 'alias', 'no-host-agents', 'qcow2-alone', 'qcow2-sound', 'gpt', 'gpt-copies', 'cmdline', 'cmdline-safe'],
+      ...[
+        'manifest',
+        'sha256',
+        'alias',
+        'no-host-agents',
+        'qcow2-alone',
+        'qcow2-sound',
+        'gpt',
+        'gpt-copies',
+        'cmdline',
+        'cmdline-safe',
+      ],
       ...['boot-conf', 'cmdline-config', 'esp-files', 'esp-manifest', 'measurement', 'measurement-again'],
       ...['host-scripts', 'install-check', 'luks-headers', 'verity-cc-ro', 'ciphertext-cc-root'],
       ...['keys-private', 'keys-only-there', 'files', 'boot-up', 'boot-profile', 'boot-kernel', 'boot-hostname'],
