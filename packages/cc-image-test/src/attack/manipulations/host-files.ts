@@ -28,14 +28,15 @@ const mountsKey = 'CC-HARDENED mounts'
  * What the machine says of its data disks is another thing with a disk than without; all else has to be the same.
  * @param allowed what it may say of the disk NAME
  */
-const exceptMount =
+export const exceptMount =
   (name: string, allowed: readonly unknown[]) =>
   (state: GuestState, baseline: GuestState): string | null => {
-    const mounts = state[mountsKey] as Record<string, unknown> | undefined
     // Only a hardened image says so; no other looks at such a disk.
-    if (mounts !== undefined && !allowed.includes(mounts[name])) return `${name} is ${JSON.stringify(mounts[name])}`
-    const same = {...state, ...(baseline[mountsKey] !== undefined && {[mountsKey]: baseline[mountsKey]})}
-    return differenceOf(same, baseline)
+    if (baseline[mountsKey] === undefined) return differenceOf(state, baseline)
+    const mounts = state[mountsKey] as Record<string, unknown> | undefined
+    const said = mounts?.[name]
+    if (!allowed.includes(said)) return `${name} is ${said === undefined ? 'not said' : JSON.stringify(said)}`
+    return differenceOf({...state, [mountsKey]: baseline[mountsKey]}, baseline)
   }
 
 export const hostFileManipulations = tampered([
