@@ -5,7 +5,19 @@
 #   --tree DIR                   the tree to change
 #   --venv NAME                  where the environment is, an absolute path in the guest
 #   --requirement TEXT...        a line of a requirements file; all that is needed, nothing is added
-#   [--index-url TEXT]           the package index; pip's own, or the one that this host is configured for, when absent
+#   [--index-url TEXT]           the package index; pip's own by default
+#   [--extra-index-url TEXT]...  further indexes
+#   [--find-links DIR]...        folders with wheels
+#   [--find-links-url TEXT]...   pages with links to wheels
+#   [--no-index FLAG]            take packages from find-links alone
+#   [--trusted-host TEXT]...     a host that needs no valid certificate
+#   [--proxy TEXT]               the proxy
+#   [--cert FILE]                certificates of authorities; those of this host by default
+#   [--client-cert FILE]         certificate and key that pip shows to the index
+#   [--timeout NUMBER]           seconds that pip waits for the index
+#   [--retries NUMBER]           how often pip tries again
+#   [--expand NAME]...           a variable of the environment that stands as ${NAME} in URLs or requirements
+#   [--private FLAG]             some URL has credentials: pip must not put URLs on a command line
 #   --cache PATH                 where pip keeps what it downloaded between builds
 #   --lock NAME                  what was installed, as pip reports it: an absolute path in the guest
 #   --source-date-epoch NUMBER   the time stamp of the build, in seconds since 1970
@@ -26,11 +38,9 @@ pip_section=attestation.sdk
 pip_open "$tree" "$cache"
 # The requirements are complete: what the SDK asks for beyond them are test tools and versions that no longer install.
 pip_options+=(--no-deps)
-[[ -z $index_url ]] || pip_options+=(--index-url "$index_url")
 # A file, since hashes are not taken from the command line.
 printf '%s\n' "${requirement[@]}" >"$pip_run/requirements.txt"
-in_tree "$tree" python3 -m venv --clear "$venv" >"$pip_run/venv.log" 2>&1 ||
-	die E_PACKAGE "python3 -m venv: $(tail -n 1 "$pip_run/venv.log")" "the tree needs python3-venv: os.packages in cc.yaml"
+pip_venv "$venv"
 log "pip install ${requirement[*]}"
 pip_install "$venv" /run/cc-pip/requirements.txt /
 mkdir -p "$(dirname -- "$tree$lock")"

@@ -5,9 +5,19 @@
 #   --tree DIR                   the tree to change
 #   --venv NAME                  where the environment is, an absolute path in the guest
 #   --requirement TEXT...        a line of a requirements file, for example nvflare==2.9.0
-#   [--index-url TEXT]           the package index; pip's own, or the one that this host is configured for, when absent
+#   [--index-url TEXT]           the package index; pip's own by default
 #   [--extra-index-url TEXT]...  further indexes
 #   [--find-links DIR]...        folders with wheels
+#   [--find-links-url TEXT]...   pages with links to wheels
+#   [--no-index FLAG]            take packages from find-links alone
+#   [--trusted-host TEXT]...     a host that needs no valid certificate
+#   [--proxy TEXT]               the proxy
+#   [--cert FILE]                certificates of authorities; those of this host by default
+#   [--client-cert FILE]         certificate and key that pip shows to the index
+#   [--timeout NUMBER]           seconds that pip waits for the index
+#   [--retries NUMBER]           how often pip tries again
+#   [--expand NAME]...           a variable of the environment that stands as ${NAME} in URLs or requirements
+#   [--private FLAG]             some URL has credentials: pip must not put URLs on a command line
 #   [--wheel FILE]...            wheels to install by themselves
 #   --cache PATH                 where pip keeps what it downloaded between builds
 #   --lock NAME                  what was installed, as pip reports it: an absolute path in the guest
@@ -25,12 +35,6 @@
 step "$@"
 
 pip_open "$tree" "$cache"
-for index in "${!find_links[@]}"; do
-	pip_share "${find_links[index]}" "links-$index"
-	pip_options+=(--find-links "/run/cc-pip/links-$index")
-done
-for url in "${extra_index_url[@]}"; do pip_options+=(--extra-index-url "$url"); done
-[[ -z $index_url ]] || pip_options+=(--index-url "$index_url")
 mkdir "$pip_run/wheels"
 for file in "${wheel[@]}"; do
 	cp -- "$file" "$pip_run/wheels/"
@@ -39,8 +43,7 @@ done
 # A file, since hashes are not taken from the command line.
 printf '%s\n' "${requirement[@]}" >"$pip_run/requirements.txt"
 
-in_tree "$tree" python3 -m venv --clear "$venv" >"$pip_run/venv.log" 2>&1 ||
-	die E_PACKAGE "python3 -m venv: $(tail -n 1 "$pip_run/venv.log")" "the tree needs python3-venv: flare.packages in cc.yaml"
+pip_venv "$venv"
 log "pip install ${requirement[*]}"
 pip_install "$venv" /run/cc-pip/requirements.txt /
 mkdir -p "$(dirname -- "$tree$lock")"

@@ -6,8 +6,22 @@
 #   --venv NAME                  the environment, an absolute path in the guest
 #   --requirements FILE          the requirements file; what is relative in it is relative to its folder
 #   [--share PATH]...            a file or folder of this host that it names: pip sees it read-only, under its own path
-#   [--index-url TEXT]           the package index; pip's own, or the one that this host is configured for, when absent
+#   [--project DIR]...           a source folder of this host that it names: pip builds from a copy, under its own path
+#   [--leave-out PATH]...        what is not copied of a source folder
+#   [--allow-conflicts FLAG]     accept packages whose requirements contradict each other
+#   [--index-url TEXT]           the package index; pip's own by default
 #   [--extra-index-url TEXT]...  further indexes
+#   [--find-links DIR]...        folders with wheels
+#   [--find-links-url TEXT]...   pages with links to wheels
+#   [--no-index FLAG]            take packages from find-links alone
+#   [--trusted-host TEXT]...     a host that needs no valid certificate
+#   [--proxy TEXT]               the proxy
+#   [--cert FILE]                certificates of authorities; those of this host by default
+#   [--client-cert FILE]         certificate and key that pip shows to the index
+#   [--timeout NUMBER]           seconds that pip waits for the index
+#   [--retries NUMBER]           how often pip tries again
+#   [--expand NAME]...           a variable of the environment that stands as ${NAME} in URLs or requirements
+#   [--private FLAG]             some URL has credentials: pip must not put URLs on a command line
 #   --cache PATH                 where pip keeps what it downloaded between builds
 #   --lock NAME                  what is installed, an absolute path in the guest; FLARE is listed there already
 #   --source-date-epoch NUMBER   the time stamp of the build, in seconds since 1970
@@ -25,9 +39,8 @@ step "$@"
 
 [[ -x $tree$venv/bin/python3 ]] || die E_IMAGE "the image has no virtual environment at $venv" "build it with nvflare-cc-builder"
 pip_open "$tree" "$cache"
-[[ -z $index_url ]] || pip_options+=(--index-url "$index_url")
-for url in "${extra_index_url[@]}"; do pip_options+=(--extra-index-url "$url"); done
 
+for path in "${project[@]}"; do pip_share_project "$path" "${leave_out[@]}"; done
 pip_share_own "$requirements"
 for path in "${share[@]}"; do
 	[[ -e $path ]] || die E_PACKAGE "$requirements names '$path', which is not there" "check the path"
@@ -37,11 +50,8 @@ log "pip install -r $requirements"
 pip_install "$venv" "$requirements" "$(dirname -- "$requirements")"
 pip_unshare
 
-# pip remembers where a local file came from; that path means nothing in the guest, and is one of this host.
-find "$tree$venv" -path '*.dist-info/direct_url.json' -delete
-if [[ -e $tree$lock ]]; then
-	python3 "$scripts_dir/lib/pip-lock.py" "$tree$lock" <"$pip_run/report.json" >"$tree$lock.new"
-else
-	python3 "$scripts_dir/lib/pip-lock.py" <"$pip_run/report.json" >"$tree$lock.new"
-fi
+if [[ -e $tree$lock ]]; then before=("$tree$lock"); else before=(); fi
+python3 "$scripts_dir/lib/pip-lock.py" "${before[@]}" <"$pip_run/report.json" >"$tree$lock.new" 2>"$pip_run/lock.log" ||
+	die E_PACKAGE "$(tail -n 1 "$pip_run/lock.log")" "leave it out of the requirements, or build the FLARE image with that version: flare.requirements"
+pip_check "$venv" "$allow_conflicts"
 mv -- "$tree$lock.new" "$tree$lock"

@@ -3,7 +3,8 @@
 
 One object per package with its name, version, sha256 and the file name of the archive, sorted by name. Addresses are
 left out: they may hold credentials, and they name mirrors of one site. BEFORE is the lock of what was there already;
-what was installed now replaces the package of the same name in it.
+what was installed now replaces the package of the same name in it. Another FLARE than the one in it is refused: what
+starts FLARE in the image belongs to that version.
 """
 import json
 import posixpath
@@ -17,10 +18,16 @@ def key(package):
     return re.sub(r"[-_.]+", "-", package["name"]).lower()
 
 
+def flare(packages):
+    return sorted(f"{package['name']} {package['version']}"
+                  for name, package in packages.items() if re.fullmatch("nvflare(-.*)?", name))
+
+
 packages = {}
 if len(sys.argv) > 1:
     with open(sys.argv[1], encoding="utf-8") as before:
         packages = {key(package): package for package in json.load(before)}
+before = flare(packages)
 for item in json.load(sys.stdin)["install"]:
     source = item.get("download_info", {})
     package = {
@@ -31,5 +38,8 @@ for item in json.load(sys.stdin)["install"]:
         "requested": item.get("requested", False),
     }
     packages[key(package)] = package
+if before and flare(packages) != before:
+    after = ", ".join(flare(packages))
+    sys.exit(f"the requirements replace the FLARE of the image, {', '.join(before)}, by {after}")
 json.dump(sorted(packages.values(), key=lambda package: package["name"].lower()), sys.stdout, indent=1)
 print()
