@@ -74,6 +74,7 @@ export abstract class CcCommand<T extends typeof Command> extends BaseCommand<T>
 
   /** Runs a planned build, or shows it with --dry-run; the return value is what --json prints. */
   protected async build(build: ImageBuild): Promise<object> {
+    for (const note of build.tree.steps.flatMap(({notes = []}) => notes)) this.logToStderr(`note: ${note}`)
     if (this.context.dryRun) {
       const commands = await showPlan(build)
       for (const command of commands) this.log(command)

@@ -72,6 +72,10 @@ export const hardeningSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe('requirements.txt of the application; also `--requirements`. null = the one in the current directory.'),
+  allowConflicts: z
+    .boolean()
+    .default(false)
+    .describe('Build even where `pip check` finds requirements that contradict each other, FLARE’s own among them.'),
   startupKit: hostPath.nullable().default(null).describe('Start-up kit of NVIDIA FLARE; also `--startup-kit`.'),
   key: z
     .enum(['kbs', 'tee-derived', 'development'])

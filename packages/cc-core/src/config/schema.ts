@@ -134,10 +134,7 @@ const boot = z.strictObject({
 })
 
 const flare = z.strictObject({
-  packages: z
-    .array(packageName)
-    .default(['python3', 'python3-venv'])
-    .describe('Packages of the distribution that FLARE needs.'),
+  packages: z.array(packageName).default(['python3']).describe('Packages of the distribution that FLARE needs.'),
   requirements: z
     .array(z.string().min(1))
     .min(1)

@@ -19,11 +19,17 @@ export interface PlannedStep {
   inputs: readonly string[]
   /** Keep a copy of the tree behind this step. */
   checkpoint: boolean
+  /** Variables that it needs besides: what is secret. They are neither shown nor logged, and no part of its key. */
+  environment?: Readonly<Record<string, string>>
+  /** What a person should know before it runs. */
+  notes?: readonly string[]
 }
 
 export interface StepOptions {
   inputs?: readonly string[]
   checkpoint?: boolean
+  environment?: Readonly<Record<string, string>>
+  notes?: readonly string[]
 }
 
 /** The folder of the steps: the package cc-scripts, wherever npm put it. */
@@ -39,7 +45,7 @@ export function scriptsDirectory(): string {
 export async function planStep(
   id: string,
   parameters: Readonly<Record<string, StepValue>>,
-  {inputs = [], checkpoint = false}: StepOptions = {},
+  {inputs = [], checkpoint = false, environment = {}, notes = []}: StepOptions = {},
 ): Promise<PlannedStep> {
   const script = join(scriptsDirectory(), `${id}.sh`)
   const contract = await readContract(script)
@@ -53,7 +59,7 @@ export async function planStep(
   for (const {name, required} of contract.parameters) {
     if (required && !argv.includes(`--${name}`)) throw new CcError('E_BUG', `the step ${id} needs --${name}`)
   }
-  return {id, contract, argv, inputs, checkpoint}
+  return {id, contract, argv, inputs, checkpoint, environment, notes}
 }
 
 function words(name: string, value: StepValue): string[] {
