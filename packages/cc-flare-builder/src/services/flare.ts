@@ -7,6 +7,7 @@ import {profiles} from 'cc-core/distro'
 import {CcError} from 'cc-core/errors'
 import {checkLayout} from 'cc-core/layout'
 import {sha256File, type ImageDirectory} from 'cc-core/manifest'
+import {planPip} from 'cc-core/pip'
 import {planOpen, readImage} from 'cc-core/seal'
 import {keptGroups, planTree, workFolders, type ImageBuild} from 'cc-core/stage'
 import {planStep, type PlannedStep} from 'cc-core/steps'
@@ -95,6 +96,12 @@ function takeOver(base: ImageDirectory, {source, flare, launch, layout}: Config)
   return taken
 }
 
+/** @throws E_PACKAGE where it is not there */
+async function wheelIdentity(file: string): Promise<string> {
+  if (existsSync(file)) return sha256File(file)
+  throw new CcError('E_PACKAGE', `flare.wheels: there is no '${file}'`, {suggestions: ['check the path']})
+}
+
 async function flareSteps(
   {os, source, flare}: Config,
   {manifest}: ImageDirectory,
@@ -104,7 +111,8 @@ async function flareSteps(
   const profile = profiles[manifest.distribution as keyof typeof profiles]
   const epoch = {'source-date-epoch': manifest.sourceDateEpoch}
   const {venv, workspace} = flare
-  const files = await Promise.all(flare.wheels.map(sha256File))
+  const files = await Promise.all(flare.wheels.map(wheelIdentity))
+  const pip = await planPip(flare.requirements, 'flare.requirements', flare)
   return Promise.all([
     planStep('base/10-packages', {
       tree,
@@ -119,17 +127,14 @@ async function flareSteps(
       {
         tree,
         venv,
-        requirement: flare.requirements,
-        'index-url': flare.indexUrl ?? undefined,
-        'extra-index-url': flare.extraIndexUrls,
-        'find-links': flare.findLinks,
+        ...pip.parameters,
         wheel: flare.wheels,
         cache: join(workDir, 'pip'),
         lock,
         ...epoch,
       },
       // No checkpoint: opening the base image again takes about as long as unpacking one.
-      {inputs: files},
+      {inputs: [...files, ...pip.inputs], environment: pip.environment, notes: pip.notes},
     ),
     planStep('flare/30-service', {tree, venv, workspace, user: os.user.name, group: os.user.group}),
     planStep('base/88-verify', {tree, keep: os.keep}),

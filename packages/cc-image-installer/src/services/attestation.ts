@@ -2,6 +2,7 @@ import {join} from 'node:path'
 
 import type {Config} from 'cc-core/config'
 import {CcError} from 'cc-core/errors'
+import {planPip} from 'cc-core/pip'
 import {hashFolder, planStep, scriptsDirectory, type PlannedStep} from 'cc-core/steps'
 
 import {buildCrate, checkFile, download, type Download} from './downloads.js'
@@ -27,15 +28,15 @@ export async function planAttestation(request: ExtrasRequest): Promise<Part & Pi
   if (snpguest !== null)
     steps.push(planStep('base/18-snpguest', {tree, program: snpguest.path}, {inputs: [snpguest.identity]}))
   if (sdk.kind === 'python') {
+    const {parameters, ...pip} = await planPip(sdk.requirements, 'attestation.sdk.requirements', sdk)
     steps.push(
       planStep(
         'base/19-attestation-sdk',
         {
-          ...{tree, venv: sdk.venv, requirement: sdk.requirements, lock, cache: join(workDir, 'pip')},
-          'index-url': sdk.indexUrl ?? undefined,
+          ...{tree, venv: sdk.venv, ...parameters, lock, cache: join(workDir, 'pip')},
           'source-date-epoch': sourceDateEpoch,
         },
-        {checkpoint: true},
+        {checkpoint: true, ...pip},
       ),
     )
   }
@@ -50,7 +51,7 @@ export async function planAttestation(request: ExtrasRequest): Promise<Part & Pi
     downloads: snpguest?.download === undefined ? [] : [snpguest.download.task],
     steps,
     bootSteps: [install],
-    packages: sdk.kind === 'python' ? ['python3', 'python3-venv'] : [],
+    packages: sdk.kind === 'python' ? ['python3'] : [],
     seal: sdk.kind === 'python' ? {extra: {'attestation-python.json': lock}} : {},
   }
 }
