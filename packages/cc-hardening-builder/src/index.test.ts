@@ -45,7 +45,7 @@ const plan = async (
     config: parseConfig({hardening}),
     ...{image: folder, rootKey: join(folder, 'root.key'), newRootKey: null, development},
     requirements: join(folder, 'requirements.txt'),
-    ...{outputDir: join(folder, 'out'), workDir: join(folder, 'work'), tool: 'test'},
+    ...{outputDir: join(folder, 'out'), workDir: join(folder, 'work'), leaveOut: [], tool: 'test'},
   })
   return build
 }

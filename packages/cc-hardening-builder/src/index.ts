@@ -5,7 +5,7 @@ import {CcCommand} from 'cc-core/command'
 import type {Config} from 'cc-core/config'
 import {CcError} from 'cc-core/errors'
 
-import {planHardening, type HardeningPlan} from './services/hardening.js'
+import {imageName, planHardening, type HardeningPlan} from './services/hardening.js'
 import {findRequirements} from './services/requirements.js'
 import {readSiteFile} from './services/site-file.js'
 import {planSite} from './services/site.js'
@@ -96,6 +96,9 @@ Without --development the image is for production: its keys come by attestation.
         return this.#plan(config, join(output, planSite(config).name))
       }),
     )
+    // The same for all of them: they share the application.
+    for (const note of plans[0]?.build.tree.steps.flatMap(({notes = []}) => notes) ?? [])
+      this.logToStderr(`note: ${note}`)
     const sealed = await buildSites(plans, this.context)
     for (const {image} of sealed) this.log(image.path)
     return {sites: sealed.map(({site, image, ms}) => ({site, image: image.path, ms}))}
@@ -119,7 +122,7 @@ Without --development the image is for production: its keys come by attestation.
     const {output, workDir, signal} = this.context
     const optional = (path: string | undefined) => (path === undefined ? null : resolve(path))
     return planHardening({
-      ...{config, development, outputDir, workDir, signal},
+      ...{config, development, outputDir, workDir, signal, leaveOut: [output, join(output, imageName)]},
       requirements: findRequirements(config.hardening.requirements, process.cwd()),
       image: resolve(image ?? `${output}/nvflare_cc_image`),
       rootKey: optional(rootKey),

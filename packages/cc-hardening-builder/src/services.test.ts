@@ -1,14 +1,13 @@
 import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {pathToFileURL} from 'node:url'
 
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 
 import {parseConfig} from 'cc-core/config'
 
 import {allowLists, networkProblems} from './services/network.js'
-import {findRequirements, readRequirements} from './services/requirements.js'
+import {findRequirements} from './services/requirements.js'
 import {readSiteFile} from './services/site-file.js'
 import {planSite} from './services/site.js'
 
@@ -45,54 +44,6 @@ describe('the requirements', () => {
     expect(findRequirements(null, folder)).toBe(file)
     expect(() => findRequirements('other.txt', folder)).toThrow(`looked for '${join(folder, 'other.txt')}'`)
     expect(() => findRequirements(null, '/proc')).toThrow("looked for '/proc/requirements.txt'")
-  })
-
-  it('share every local file that pip would read, and nothing of the index', async () => {
-    const wheel = write('a-1-py3-none-any.whl', 'wheel')
-    const direct = write('b-1-py3-none-any.whl', 'wheel')
-    mkdirSync(join(folder, 'wheels'))
-    mkdirSync(join(folder, 'source'))
-    write('more.txt', 'numpy\n')
-    write('limits.txt', 'numpy<3\n')
-    const file = write(
-      'requirements.txt',
-      [
-        '# nothing',
-        'torch==2.1  # ./not-this.whl',
-        '--extra-index-url https://pypi.example.org/simple',
-        `./a-1-py3-none-any.whl --hash=sha256:${'0'.repeat(64)}`,
-        `b @ ${pathToFileURL(direct).href}`,
-        '--find-links wheels',
-        '--find-links=https://example.org/wheels',
-        '-e ./source',
-        '-r more.txt',
-        '-c limits.txt',
-        'six \\',
-        '  ; python_version > "3"',
-      ].join('\n'),
-    )
-    const {share} = await readRequirements(file)
-    expect(share).toEqual(
-      [wheel, direct, ...['limits.txt', 'more.txt', 'source', 'wheels'].map((name) => join(folder, name))].sort(),
-    )
-  })
-
-  it('are another input when a wheel has other bytes', async () => {
-    write('a.whl', 'one')
-    const file = write('requirements.txt', './a.whl\n')
-    const before = (await readRequirements(file)).inputs
-    write('a.whl', 'two')
-    expect((await readRequirements(file)).inputs).not.toEqual(before)
-  })
-
-  it('that name a file which is not there are refused, with the line', async () => {
-    const file = write('requirements.txt', 'six\n\n./gone-1-py3-none-any.whl\n')
-    await expect(readRequirements(file)).rejects.toMatchObject({
-      code: 'E_PACKAGE',
-      message: expect.stringContaining(
-        `${file}, line 3: there is no '${join(folder, 'gone-1-py3-none-any.whl')}'`,
-      ) as string,
-    })
   })
 })
 
@@ -178,6 +129,8 @@ cc_cpu_mechanism: amd_sev_snp
 role: server
 root_drive_size: 30
 applog_drive_size: 1
+secure_drive_size: 4
+data_source: 10.0.0.9:/data
 docker_archive: ~/app.tar.gz
 user_config: {nvflare: /kits/server1}
 allowed_ports: [8002]
@@ -196,7 +149,11 @@ cc_attestation: {check_frequency: 120}
       'hardening.network.outbound': [{port: 443}, {port: 8999}],
       'hardening.network.hosts': {server1: '10.0.0.1'},
     })
-    expect(notes.map((note) => note.split(' ')[0])).toEqual(['applog_drive_size', 'docker_archive'])
+    expect(notes.map((note) => note.split(' ')[0])).toEqual([
+      ...['applog_drive_size', 'secure_drive_size', 'data_source', 'docker_archive'],
+    ])
+    expect(notes.join('\n')).toMatch(/secure_drive_size .*layout\.partitions\.cc-app\.size/)
+    expect(notes.join('\n')).toMatch(/data_source .*nvflare-input/)
   })
 
   it.each([

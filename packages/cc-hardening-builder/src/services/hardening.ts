@@ -7,12 +7,13 @@ import {CcError} from 'cc-core/errors'
 import {planKeys, resolveKeys} from 'cc-core/keys'
 import {checkLayout} from 'cc-core/layout'
 import {sha256File, type ImageDirectory} from 'cc-core/manifest'
+import {planRequirements} from 'cc-core/pip'
 import {planOpen, readImage} from 'cc-core/seal'
 import {keptGroups, planTree, workFolders, type ImageBuild} from 'cc-core/stage'
 import {planStep, type PlannedStep} from 'cc-core/steps'
 
 import {hardenedLayout} from './layout.js'
-import {readRequirements} from './requirements.js'
+import {installedFlare} from './requirements.js'
 import {planSite, type Site} from './site.js'
 import {hardeningSteps, lock} from './steps.js'
 
@@ -34,6 +35,8 @@ export interface HardeningOptions {
   development: boolean
   outputDir: string
   workDir: string
+  /** Folders that are no part of an application whose source folder has them. */
+  leaveOut: readonly string[]
   tool: string
   signal?: AbortSignal | undefined
 }
@@ -51,13 +54,16 @@ export interface HardeningPlan {
  */
 export async function planHardening(options: HardeningOptions): Promise<HardeningPlan> {
   const {outputDir, workDir, tool, newRootKey} = options
-  const requirements = await readRequirements(options.requirements)
   const flare = await readImage(options.image, join(workDir, 'hardened'), options.signal)
   if (flare.manifest.stage !== 'flare') {
     throw new CcError('E_IMAGE', `${flare.path} is of the stage '${flare.manifest.stage}', a FLARE image is needed`, {
       suggestions: ['build it with nvflare-cc-builder, and name it: --image DIR'],
     })
   }
+  const requirements = await planRequirements(options.requirements, options.config.flare, {
+    installed: await installedFlare(flare),
+    leaveOut: [...options.leaveOut, workDir, flare.path],
+  })
   const rootKey = keyOf(flare, options.rootKey)
   const site = planSite(options.config)
   const config = await resolveKeys(takeOver(flare, options, site))

@@ -1,21 +1,9 @@
 import {existsSync, statSync} from 'node:fs'
 import {readFile} from 'node:fs/promises'
-import {dirname, join, resolve} from 'node:path'
-import {fileURLToPath} from 'node:url'
+import {join, resolve} from 'node:path'
 
 import {CcError} from 'cc-core/errors'
-import {sha256File} from 'cc-core/manifest'
-import {hashFolder} from 'cc-core/steps'
-
-/** Files of this host that pip reads besides the index, and what they hold. */
-export interface Requirements {
-  /** The requirements file; absolute. */
-  file: string
-  /** Everything that it names on this host, itself not included; absolute. */
-  share: string[]
-  /** The sha256 of all of them, for the content hash of the build. */
-  inputs: string[]
-}
+import type {ImageDirectory} from 'cc-core/manifest'
 
 /**
  * Where the requirements of the application are.
@@ -32,73 +20,14 @@ export function findRequirements(given: string | null, cwd: string): string {
 }
 
 /**
- * What a requirements file names on this host, as pip resolves it (pip.pypa.io, "Requirements File Format"): further
- * files of requirements and constraints, wheels and source folders, and folders with wheels.
- * @throws E_PACKAGE for a path that is not there, with the file and the line
+ * The FLARE of an image, by the name of its package. pip may not replace it: what starts FLARE is of that version.
+ * Where the list of Python packages was not kept beside the image, the step alone compares them.
  */
-export async function readRequirements(file: string): Promise<Requirements> {
-  const found = new Set<string>()
-  await collect(file, dirname(file), found)
-  found.delete(file)
-  const share = [...found].filter((path) => ![...found].some((other) => path.startsWith(`${other}/`))).sort()
-  const inputs = await Promise.all([file, ...found].sort().map(identityOf))
-  return {file, share, inputs}
-}
-
-const identityOf = async (path: string) =>
-  `${path}\0${statSync(path).isDirectory() ? await hashFolder(path) : await sha256File(path)}`
-
-async function collect(file: string, cwd: string, found: Set<string>): Promise<void> {
-  for (const {text, line} of logicalLines(await readFile(file, 'utf8'))) {
-    const named = localPath(text, dirname(file), cwd)
-    if (named === null) continue
-    if (!existsSync(named.path)) {
-      throw new CcError('E_PACKAGE', `${file}, line ${line}: there is no '${named.path}'`, {
-        suggestions: ['check the path; what is relative is relative to the folder of the requirements file'],
-      })
-    }
-    if (found.has(named.path)) continue
-    found.add(named.path)
-    if (named.nested) await collect(named.path, cwd, found)
-  }
-}
-
-/** Lines without comments, and with their continuations. */
-function logicalLines(text: string): {text: string; line: number}[] {
-  const lines: {text: string; line: number}[] = []
-  let open = false
-  for (const [index, raw] of text.split(/\r?\n/).entries()) {
-    const continued = raw.endsWith('\\')
-    const part = (continued ? raw.slice(0, -1) : raw).replace(/(^|\s)#.*$/, '')
-    const last = lines.at(-1)
-    if (open && last !== undefined) last.text += part
-    else lines.push({text: part, line: index + 1})
-    open = continued
-  }
-  return lines.map(({text: whole, line}) => ({text: whole.trim(), line})).filter(({text: whole}) => whole !== '')
-}
-
-/** The path that one line names, or null. nested: it is a file of further lines. */
-function localPath(text: string, folder: string, cwd: string): {path: string; nested: boolean} | null {
-  const option = /^(-r|-c|-f|-e|--requirement|--constraint|--find-links|--editable)(?:\s*=?\s*)(.+)$/.exec(text)
-  if (option !== null) {
-    const [, name = '', value = ''] = option
-    const path = plainPath(value.trim(), name === '-e' || name === '--editable' ? cwd : folder)
-    return path === null ? null : {path, nested: /^(-r|-c|--req|--con)/.test(name)}
-  }
-  if (text.startsWith('-')) return null
-  // A requirement ends at its options and its marker: `./a.whl --hash=… ; python_version > "3"`.
-  const requirement = text.replace(/\s--[a-z].*$/, '').replace(/\s*;.*$/, '')
-  const direct = /^[\w.-]+(?:\[[^\]]*\])?\s*@\s*(.+)$/.exec(requirement)?.[1] ?? requirement
-  const isPath = /^(file:|\.{0,2}\/|\.{1,2}$)/.test(direct) || /\.(whl|tar\.gz|tgz|zip|tar\.bz2)$/.test(direct)
-  if (!isPath && !(direct.includes('/') && existsSync(resolve(cwd, direct)))) return null
-  const path = plainPath(direct.replace(/\[[^\]]*\]$/, ''), cwd)
-  return path === null ? null : {path, nested: false}
-}
-
-/** A path or a file: URL as an absolute path; null for another URL. */
-function plainPath(text: string, base: string): string | null {
-  if (/^file:/i.test(text)) return fileURLToPath(text.replace(/[#?].*$/, '').replace(/^file:(?!\/\/)/i, 'file://'))
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return null
-  return resolve(base, text)
+export async function installedFlare(image: ImageDirectory): Promise<Record<string, string>> {
+  const file = image.file('python.json')
+  if (!existsSync(file)) return {}
+  const packages = JSON.parse(await readFile(file, 'utf8')) as {name: string; version: string}[]
+  return Object.fromEntries(
+    packages.filter(({name}) => /^nvflare([-_.].*)?$/i.test(name)).map(({name, version}) => [name, version]),
+  )
 }

@@ -47,6 +47,9 @@ const idle: Readonly<Record<string, string>> = {
   applog_drive_size: 'the host attaches a disk with the serial nvflare-log, of any size: hardening.logs',
   user_config_drive_size: 'the start-up kit is on a partition of its own, of the size that it needs',
   user_data_drive_size: 'the host attaches a disk with the serial nvflare-input, of any size',
+  // Of older versions of NVIDIA FLARE.
+  secure_drive_size: 'the workspace is the partition cc-app of the base image: layout.partitions.cc-app.size',
+  data_source: 'the host attaches the data as a disk with the serial nvflare-input: hardening.mounts.input',
 }
 
 /**

@@ -2,10 +2,10 @@ import {join} from 'node:path'
 
 import type {Config} from 'cc-core/config'
 import {sha256File} from 'cc-core/manifest'
+import type {PlannedRequirements} from 'cc-core/pip'
 import {hashFolder, planStep, scriptsDirectory, type PlannedStep} from 'cc-core/steps'
 
 import {defaultOutput} from './layout.js'
-import type {Requirements} from './requirements.js'
 import type {Site} from './site.js'
 
 /** Where the image keeps the list of what pip installed; a copy lies in the image directory. */
@@ -14,7 +14,7 @@ export const lock = '/usr/share/cc/python.json'
 export interface StepsRequest {
   config: Config
   site: Site
-  requirements: Requirements
+  requirements: PlannedRequirements
   tree: string
   workDir: string
   sourceDateEpoch: number
@@ -25,6 +25,7 @@ export async function hardeningSteps(request: StepsRequest): Promise<PlannedStep
   const {config, site, requirements, tree, workDir, sourceDateEpoch} = request
   const {os, flare, hardening, layout} = config
   const {venv} = flare
+  const {inputs, environment, notes} = requirements
   const {setuid, lockdown, mounts, workspace, logs, memoryDenyWriteExecute} = hardening
   const epoch = {'source-date-epoch': sourceDateEpoch}
   const guest = join(scriptsDirectory(), 'guest')
@@ -40,15 +41,13 @@ export async function hardeningSteps(request: StepsRequest): Promise<PlannedStep
       {
         tree,
         venv,
-        requirements: requirements.file,
-        share: requirements.share,
-        'index-url': flare.indexUrl ?? undefined,
-        'extra-index-url': flare.extraIndexUrls,
+        ...requirements.parameters,
+        'allow-conflicts': hardening.allowConflicts,
         cache: join(workDir, 'pip'),
         lock,
         ...epoch,
       },
-      {inputs: requirements.inputs, checkpoint: true},
+      {inputs, environment, notes, checkpoint: true},
     ),
     planStep('hardening/20-remove', {tree, venv, setuid, ...epoch}),
     planStep(
