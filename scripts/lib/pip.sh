@@ -146,7 +146,7 @@ pip_unshare() {
 		if [[ -d ${pip_made[index]} ]]; then rmdir -- "${pip_made[index]}"; else rm -f -- "${pip_made[index]}"; fi
 	done
 	pip_shared=() pip_made=()
-	rm -rf -- "$pip_cache/projects"
+	[[ -z ${pip_cache-} ]] || rm -rf -- "$pip_cache/projects"
 }
 
 # pip_run VENV FOLDER ARGUMENT...: run our pip with the Python of an environment, in a folder of the tree.
