@@ -39,7 +39,7 @@ export interface PlannedRequirements extends PipPlan {
  * @throws E_PACKAGE for what pip cannot read; E_CONFIG for a local file, and for a variable that is not set
  */
 export async function planPip(lines: readonly string[], title: string, request: PipRequest): Promise<PipPlan> {
-  const reading = await readPip({lines, title})
+  const reading = await readLines(lines, title)
   const [local] = [...reading.files, ...reading.archives, ...reading.folders, ...reading.projects]
   if (local !== undefined) {
     throw new CcError('E_CONFIG', `${title}: pip would look for '${local}' in the image, not on this host`, {
@@ -50,6 +50,16 @@ export async function planPip(lines: readonly string[], title: string, request: 
   const requirement = lines.map((line) => credentials.hide(line))
   const plan = await planSettings(request, reading, credentials)
   return {...plan, parameters: {...plan.parameters, requirement}}
+}
+
+/** The same lines in the same environment are read once: starting pip takes more than a second. */
+const known = new Map<string, Promise<PipReading>>()
+
+function readLines(lines: readonly string[], title: string): Promise<PipReading> {
+  const key = JSON.stringify([lines, title, process.env])
+  const reading = known.get(key) ?? readPip({lines, title})
+  known.set(key, reading)
+  return reading
 }
 
 /**
