@@ -21,6 +21,7 @@ install_tree() { # FROM TO: copy a folder; root owns it, programs stay programs
 
 install_tree cc /usr/lib/cc
 find "$tree/usr/lib/cc" -type f -not -path '*/lib/cc/lib/*' -exec chmod 755 {} +
+install -m 644 "$scripts_dir/lib/mke2fs.conf" "$tree/usr/lib/cc/lib/mke2fs.conf"
 install_tree initramfs/hooks /etc/initramfs-tools/hooks
 install_tree initramfs/scripts /etc/initramfs-tools/scripts
 install_tree initramfs/conf.d /etc/initramfs-tools/conf.d

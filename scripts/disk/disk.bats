@@ -44,6 +44,21 @@ make_filesystem() {
 	((number + 16777216 < $(stat -c %s "$dir/fs")))
 }
 
+# e2fsprogs 1.46 and the kernels of Ubuntu 22.04 know these and no others, whatever the host's mkfs makes by default.
+@test "a file system has the features that a guest of 22.04 knows, whatever this host prefers" {
+	as_user tee "$dir/mke2fs.conf" >/dev/null <<-'EOF'
+		[defaults]
+			base_features = sparse_super,large_file,filetype,resize_inode,dir_index,ext_attr
+		[fs_types]
+			ext4 = {
+				features = has_journal,extent,huge_file,flex_bg,metadata_csum,metadata_csum_seed,64bit,dir_nlink,extra_isize,orphan_file
+			}
+	EOF
+	MKE2FS_CONFIG=$dir/mke2fs.conf make_filesystem
+	equal "$(dumpe2fs -h "$dir/fs" 2>/dev/null | sed -n 's/^Filesystem features: *//p' | tr ' ' '\n' | sort | paste -sd ' ')" \
+		"64bit dir_index dir_nlink ext_attr extent extra_isize filetype flex_bg has_journal huge_file large_file metadata_csum resize_inode sparse_super"
+}
+
 @test "what is sealed is what is opened, for random trees" {
 	local seed size
 	for seed in 1 2 3 4 5; do

@@ -58,7 +58,7 @@ blocks=$((blocks + inodes / 16 + blocks / 100 + free))
 # Access times are copied into the file system, and would tell when it was built.
 find "$content" -exec touch --no-dereference -a --date "@$source_date_epoch" {} +
 
-export E2FSPROGS_FAKE_TIME=$source_date_epoch
+export E2FSPROGS_FAKE_TIME=$source_date_epoch MKE2FS_CONFIG=$scripts_dir/lib/mke2fs.conf
 # eatmydata: both programs would wait until all of it is on the disk of the host, where nobody needs it.
 log "ext4: $blocks blocks, $inodes inodes"
 if ! message=$(eatmydata mkfs.ext4 -q -F -b 4096 -I 256 -m 0 -N "$inodes" -U "$uuid" -L "$label" "${features[@]}" \

@@ -3,6 +3,9 @@
 # needs CONF, the path of boot.conf, HEADERS, the folder of the LUKS headers that came with the initrd, and the
 # functions of verity.sh and in-place.sh.
 
+# The features of every file system that the guest makes: the same as on the build host.
+export MKE2FS_CONFIG="$R/usr/lib/cc/lib/mke2fs.conf"
+
 # The parameters of every LUKS2 header that the guest makes. The key is random, so the key derivation is only a
 # formality; that everything is fixed is what lets check-luks-header compare the whole header.
 luks_format() {
