@@ -5,6 +5,7 @@ import {join} from 'node:path'
 
 import {afterEach, beforeEach, describe, expect, it, vi} from 'vitest'
 
+import type {CcError} from '../errors/index.js'
 import * as environment from '../exec/environment.js'
 import {scriptsDirectory} from '../steps/index.js'
 import {installCommand, missingTools, preflight, tools, userNamespaceProblem} from './index.js'
@@ -115,7 +116,14 @@ describe('on a host that lacks something', () => {
   let bin: string
   beforeEach(() => {
     bin = mkdtempSync(join(tmpdir(), 'cc-host-'))
-    for (const {program} of tools) symlinkSync('/bin/true', join(bin, program))
+    for (const {program} of tools) {
+      writeFileSync(join(bin, program), '#!/bin/sh\necho version 99.0\n')
+      chmodSync(join(bin, program), 0o755)
+    }
+    symlinkSync('/bin/sh', join(bin, 'sh'))
+    // What starts all others.
+    rmSync(join(bin, 'setpriv'))
+    symlinkSync('/usr/bin/setpriv', join(bin, 'setpriv'))
     // The real search path always has the administrator's folders.
     const {findProgram, baseEnvironment} = environment
     vi.spyOn(environment, 'findProgram').mockImplementation((name) => findProgram(name, bin))
@@ -136,12 +144,30 @@ describe('on a host that lacks something', () => {
     await expect(preflight('boot')).rejects.toMatchObject({message: "this host lacks 'qemu-system-x86_64'"})
   })
 
+  it('names each program that is too old, with both versions and the reason', async () => {
+    for (const [name, text] of [
+      ['mkfs.ext4', 'echo "mke2fs 1.45.7 (28-Jan-2021)" >&2'],
+      ['mmdebstrap', 'echo "no number here"'],
+    ] as const) {
+      rmSync(join(bin, name))
+      writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`)
+      chmodSync(join(bin, name), 0o755)
+    }
+    const error = await preflight('build').then(
+      () => null,
+      (thrown: unknown) => thrown as CcError,
+    )
+    expect(error).toMatchObject({code: 'E_HOST_TOOL', exitCode: 3})
+    expect(error?.message).toMatch(/'mkfs\.ext4' is 1\.45\.7, and 1\.\d+ or newer is needed for what is tested/)
+    expect(error?.message).toContain("'mmdebstrap' does not say its version")
+    await expect(preflight('patch')).resolves.toBeUndefined()
+  })
+
   it('tells why a namespace cannot be made', async () => {
     rmSync(join(bin, 'unshare'))
     writeFileSync(join(bin, 'unshare'), '#!/bin/sh\necho "unshare: failed" >&2\nexit 1\n')
     chmodSync(join(bin, 'unshare'), 0o755)
-    rmSync(join(bin, 'setpriv'))
-    for (const name of ['setpriv', 'bash', 'id', 'awk']) symlinkSync(join('/usr/bin', name), join(bin, name))
+    for (const name of ['bash', 'id', 'awk']) symlinkSync(join('/usr/bin', name), join(bin, name))
     expect((await userNamespaceProblem())?.message).toContain('unshare: failed')
   })
 })

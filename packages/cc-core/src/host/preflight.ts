@@ -3,6 +3,7 @@ import {findProgram} from '../exec/index.js'
 import {installCommand, tools, type Purpose, type Tool} from './requirements.js'
 import {ownSubordinateIdProblem, type HostProblem} from './subordinate-ids.js'
 import {userNamespaceProblem} from './user-namespace.js'
+import {describeOld, oldTools} from './versions.js'
 
 /** The tools for a purpose that this host lacks. */
 export function missingTools(what: Purpose): Tool[] {
@@ -10,14 +11,23 @@ export function missingTools(what: Purpose): Tool[] {
 }
 
 /**
- * Refuse to start what this host cannot finish. Takes a tenth of a second.
- * @throws E_HOST_TOOL naming all programs that are missing, E_SUBID or E_USERNS, with the command that mends it
+ * Refuse to start what this host cannot finish. Takes a fifth of a second.
+ * @throws E_HOST_TOOL naming all programs that are missing or too old, E_SUBID or E_USERNS, with the command that mends it
  */
 export async function preflight(what: Purpose, signal?: AbortSignal): Promise<void> {
   const missing = missingTools(what)
   if (missing.length > 0) {
     const names = missing.map(({program}) => `'${program}'`).join(', ')
     throw new CcError('E_HOST_TOOL', `this host lacks ${names}`, {suggestions: [installCommand(missing)]})
+  }
+  const old = await oldTools(
+    tools.filter((tool) => tool.for.includes(what)),
+    signal,
+  )
+  if (old.length > 0) {
+    throw new CcError('E_HOST_TOOL', `this host is too old: ${old.map(describeOld).join('; ')}`, {
+      suggestions: ['run it on Ubuntu 22.04, Debian 12 or newer, or in a container of one'],
+    })
   }
   if (what !== 'build' && what !== 'open') return
   refuse('E_SUBID', await ownSubordinateIdProblem())

@@ -9,6 +9,10 @@ export interface Tool {
   program: string
   package: string
   for: readonly Purpose[]
+  /** The oldest version that has what is used here, and what that is. Every other tool is old enough everywhere. */
+  from?: {version: string; why: string}
+  /** The word that makes it say its version; --version by default. */
+  versionWord?: string
 }
 
 const build: readonly Purpose[] = ['build']
@@ -18,20 +22,35 @@ const all: readonly Purpose[] = ['build', 'open', 'boot']
 /** Every program that is not part of a minimal Debian or Ubuntu, or that may have been left out of one. */
 export const tools: readonly Tool[] = [
   {program: 'setpriv', package: 'util-linux', for: all},
-  {program: 'unshare', package: 'util-linux', for: disks},
+  {
+    ...{program: 'unshare', package: 'util-linux', for: disks},
+    from: {version: '2.36', why: '`unshare --keep-caps`, with which steps enter their user namespace'},
+  },
   {program: 'newuidmap', package: 'uidmap', for: disks},
   {program: 'newgidmap', package: 'uidmap', for: disks},
   {program: 'tar', package: 'tar', for: disks},
   {program: 'cpio', package: 'cpio', for: disks},
-  {program: 'cryptsetup', package: 'cryptsetup-bin', for: disks},
+  {
+    ...{program: 'cryptsetup', package: 'cryptsetup-bin', for: disks},
+    from: {version: '2.4', why: '`cryptsetup luksDump --dump-json-metadata`'},
+  },
   {program: 'veritysetup', package: 'cryptsetup-bin', for: disks},
-  {program: 'qemu-img', package: 'qemu-utils', for: all},
-  {program: 'sfdisk', package: 'fdisk', for: disks},
+  {
+    ...{program: 'qemu-img', package: 'qemu-utils', for: all},
+    from: {version: '5.2', why: 'what is tested: the oldest is that of Debian 11'},
+  },
+  {
+    ...{program: 'sfdisk', package: 'fdisk', for: disks},
+    from: {version: '2.36', why: 'what is tested: the oldest is that of Debian 11'},
+  },
   {program: 'mcopy', package: 'mtools', for: disks},
   {program: 'objcopy', package: 'binutils', for: disks},
   {program: 'objdump', package: 'binutils', for: build},
   {program: 'mkfs.vfat', package: 'dosfstools', for: build},
-  {program: 'mkfs.ext4', package: 'e2fsprogs', for: build},
+  {
+    ...{program: 'mkfs.ext4', package: 'e2fsprogs', for: build, versionWord: '-V'},
+    from: {version: '1.46', why: 'what is tested: the oldest is that of Debian 11'},
+  },
   {program: 'debugfs', package: 'e2fsprogs', for: build},
   {program: 'dumpe2fs', package: 'e2fsprogs', for: build},
   {program: 'eatmydata', package: 'eatmydata', for: build},
@@ -39,10 +58,16 @@ export const tools: readonly Tool[] = [
   {program: 'dpkg-query', package: 'dpkg', for: build},
   {program: 'apt-get', package: 'apt', for: build},
   {program: 'apt-config', package: 'apt', for: build},
-  {program: 'mmdebstrap', package: 'mmdebstrap', for: build},
+  {
+    ...{program: 'mmdebstrap', package: 'mmdebstrap', for: build},
+    from: {version: '0.7.5', why: 'what is tested: the oldest is that of Debian 11'},
+  },
   {program: 'xorriso', package: 'xorriso', for: build},
   {program: 'unsquashfs', package: 'squashfs-tools', for: build},
-  {program: 'python3', package: 'python3', for: disks},
+  {
+    ...{program: 'python3', package: 'python3', for: disks},
+    from: {version: '3.9', why: '`str.removeprefix`'},
+  },
   {program: 'gpgv', package: 'gpgv', for: build},
   {program: 'base64', package: 'coreutils', for: build},
   {program: 'patch', package: 'patch', for: ['patch']},
@@ -51,14 +76,17 @@ export const tools: readonly Tool[] = [
   {program: 'sha256sum', package: 'coreutils', for: ['download']},
   {program: 'gpg', package: 'gpg', for: ['download']},
   {program: 'readelf', package: 'binutils', for: ['download']},
-  {program: 'qemu-system-x86_64', package: 'qemu-system-x86', for: ['boot']},
+  {
+    ...{program: 'qemu-system-x86_64', package: 'qemu-system-x86', for: ['boot']},
+    from: {version: '6.2', why: 'what is tested: the version of Ubuntu 22.04'},
+  },
 ]
 
 /** The UEFI stub of systemd, where Debian and Ubuntu have it, and its package; of Ubuntu 22.04 that is systemd itself. */
 export const uefiStub = {file: '/usr/lib/systemd/boot/efi/linuxx64.efi.stub', package: 'systemd-boot-efi'} as const
 
-/** The oldest versions that the tools are written for: those of Ubuntu 22.04. */
-export const oldest = {node: '20.19', qemu: '6.2', qemuForSnp: '9.1'} as const
+/** The oldest versions of what is not a tool of the list, or needs more for one purpose. */
+export const oldest = {node: '20.19', qemuForSnp: '9.1'} as const
 
 /** Subordinate ids that a tree needs: one for each id that a package may use. */
 export const neededIds = 65_536
