@@ -6,13 +6,17 @@ import {dirname, join} from 'node:path'
 import {currentUser, findProgram, run} from 'cc-core/exec'
 import {mkdirp, remove} from 'cc-core/fs'
 import {
+  describeOld,
   installCommand,
+  isAtLeast,
   neededBytes,
   oldest,
+  oldTools,
   ownSubordinateIdProblem,
   tools,
   uefiStub,
   userNamespaceProblem,
+  versionOf,
   type HostProblem,
 } from 'cc-core/host'
 import {failed, passed, skipped, type CheckTask, type Verdict} from 'cc-core/report'
@@ -27,9 +31,8 @@ export function hostChecks(folder: string, signal: AbortSignal): CheckTask[] {
       title: `Node.js is ${oldest.node} or newer`,
       run: () => atLeast(process.versions.node, oldest.node, 'install a newer Node.js, for example from nodejs.org'),
     },
-    ...packageNames().map(packageCheck),
+    ...packageNames().map((name) => packageCheck(name, signal)),
     {id: 'uefi-stub', title: `The UEFI stub of systemd (${uefiStub.package})`, run: stub},
-    {id: 'qemu-version', title: `QEMU is ${oldest.qemu} or newer`, run: () => qemu(signal)},
     {
       id: 'subordinate-ids',
       title: 'The user has 65536 subordinate ids',
@@ -50,17 +53,22 @@ export function hostChecks(folder: string, signal: AbortSignal): CheckTask[] {
 const packageNames = () => [...new Set(tools.map((tool) => tool.package))].sort()
 
 /** One check for each Debian and Ubuntu package, since that is what a person installs. */
-function packageCheck(name: string): CheckTask {
+function packageCheck(name: string, signal: AbortSignal): CheckTask {
   const own = tools.filter((tool) => tool.package === name)
   const programs = own.map(({program}) => program)
   return {
     id: `package-${name}`,
     title: `${programs.join(', ')} (${name})`,
-    run: () => {
+    run: async () => {
       const missing = own.filter(({program}) => findProgram(program) === null)
       if (missing.length > 0)
         return failed(`missing: ${missing.map(({program}) => program).join(', ')}`, installCommand(missing))
-      return passed(programs.map((program) => findProgram(program)).join(', '))
+      const old = await oldTools(own, signal)
+      if (old.length > 0)
+        return failed(old.map(describeOld).join('; '), `install ${name} of Ubuntu 22.04, Debian 12 or newer`)
+      const found = programs.map((program) => findProgram(program)).join(', ')
+      const versioned = own.find(({from}) => from !== undefined)
+      return passed(versioned === undefined ? found : `${found}: ${(await versionOf(versioned, signal)) ?? ''}`)
     },
   }
 }
@@ -77,25 +85,6 @@ function verdict(problem: HostProblem | null, detail: string): Verdict {
 
 function atLeast(found: string, wanted: string, fix: string): Verdict {
   return isAtLeast(found, wanted) ? passed(found) : failed(`it is ${found}`, fix)
-}
-
-/** Compare versions number by number. */
-export function isAtLeast(found: string, wanted: string): boolean {
-  const [has, wants] = [found, wanted].map((version) => version.split('.').map(Number))
-  for (const [index, number] of (wants ?? []).entries()) {
-    const own = has?.[index] ?? 0
-    if (own !== number) return own > number
-  }
-  return true
-}
-
-async function qemu(signal: AbortSignal): Promise<Verdict> {
-  const program = 'qemu-system-x86_64'
-  if (findProgram(program) === null) return skipped('there is no QEMU')
-  const {stdout} = await run([program, '--version'], {signal, timeoutMs: 30_000})
-  const version = /version (\d+\.\d+(\.\d+)?)/.exec(stdout)?.[1]
-  if (version === undefined) return failed(`it does not say its version: ${stdout.slice(0, 100)}`)
-  return atLeast(version, oldest.qemu, 'install QEMU from a newer release of the distribution')
 }
 
 /** The steps that make a file system and read it back, on a folder with one file. */

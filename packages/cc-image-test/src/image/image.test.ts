@@ -4,10 +4,10 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {gzipSync} from 'node:zlib'
 
+import {isAtLeast} from 'cc-core/host'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 
 import {cmdlineProblems} from '../checks/boot-files.js'
-import {isAtLeast} from '../checks/host.js'
 import {shellLines} from './console.js'
 import {entropy, lowestEntropy, randomBits} from './entropy.js'
 import {metadataProblems} from './luks.js'
