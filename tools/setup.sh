@@ -23,20 +23,56 @@ check_node() {
 	exit 3
 }
 
+is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+
+# Whether a release has a package: a name that only others provide or depend on has no candidate.
+is_available() { [[ $(LC_ALL=C apt-cache policy "$1" 2>/dev/null) == *$'\n  Candidate: '[^\(]* ]]; }
+
+# choose LINE: the package of a line of debian-packages.txt that this release has; empty where the line is optional.
+choose() {
+	local names name
+	IFS=' |' read -r -a names <<<"${1%\?}"
+	for name in "${names[@]}"; do
+		! is_available "$name" || { printf '%s\n' "$name" && return; }
+	done
+	if [[ $1 == *\? ]]; then
+		printf 'left out: this release has no package %s\n' "${names[*]}" >&2
+		return
+	fi
+	printf 'error[E_HOST_TOOL]: this release has no package %s\n  try: add a package source that has it (on Ubuntu: universe)\n' \
+		"${names[*]}" >&2
+	exit 3
+}
+
+# is_satisfied LINE: nothing is to be installed for it. Without package lists no package has a candidate.
+is_satisfied() {
+	local names name
+	IFS=' |' read -r -a names <<<"${1%\?}"
+	for name in "${names[@]}"; do
+		! is_installed "$name" || return 0
+	done
+	[[ $1 == *\? ]] && is_available apt && ! is_available "${names[0]}"
+}
+
 install_packages() {
-	local wanted missing=() name
+	local wanted missing=() line name
 	command -v apt-get >/dev/null || {
 		printf 'error[E_HOST_TOOL]: this script knows Debian and Ubuntu only\n  try: install what tools/debian-packages.txt lists\n' >&2
 		exit 3
 	}
 	mapfile -t wanted < <(grep -v '^#' "$repository/tools/debian-packages.txt")
-	for name in "${wanted[@]}"; do
-		# shellcheck disable=SC2016 # dpkg's own variable
-		[[ $(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) == installed ]] || missing+=("$name")
+	for line in "${wanted[@]}"; do
+		is_satisfied "$line" || missing+=("$line")
+	done
+	((${#missing[@]})) || return 0
+	as_root apt-get -q update
+	wanted=("${missing[@]}") missing=()
+	for line in "${wanted[@]}"; do
+		name=$(choose "$line")
+		[[ -z $name ]] || missing+=("$name")
 	done
 	((${#missing[@]})) || return 0
 	printf 'installing %s\n' "${missing[*]}"
-	as_root apt-get -q update
 	# Only what is missing: apt would also bring whatever has the same source up to date, systemd for its boot stub, say.
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o APT::Get::Upgrade-By-Source-Package=false \
 		install --no-install-recommends "${missing[@]}"
@@ -50,4 +86,5 @@ install_modules() {
 
 check_node
 install_packages
-install_modules
+# --packages: for a machine that gets the rest in another way.
+[[ ${1-} == --packages ]] || install_modules

@@ -3,6 +3,7 @@ import {join, resolve} from 'node:path'
 
 import {configJsonSchema, configReference} from 'cc-core/config'
 import {codes, exits} from 'cc-core/errors'
+import {oldest, tools} from 'cc-core/host'
 import {readContract, type StepContract, type StepParameter} from 'cc-core/steps'
 import {format} from 'prettier'
 
@@ -19,6 +20,7 @@ export async function generateDocuments(): Promise<Document[]> {
   return [
     await markdown('docs/configuration.md', 'packages/cc-core/src/config', configuration()),
     await markdown('docs/errors.md', 'packages/cc-core/src/errors/codes.ts', errors()),
+    await markdown('docs/host-tools.md', 'packages/cc-core/src/host/requirements.ts', hostTools()),
     await markdown('docs/steps.md', 'the headers of the scripts', steps(await findSteps())),
     {path: 'docs/cc.schema.json', text: await format(schema(), {parser: 'json'})},
   ]
@@ -76,6 +78,23 @@ Exit statuses: 0 success, ${exits.bug} our bug, ${exits.usage} usage or configur
 ${exits.input} bad input, ${exits.step} a step failed, ${exits.space} no space, ${exits.check} a check of the image failed. A signal gives 128 and its
 number: ${exits.interrupted} for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
 `
+}
+
+function hostTools(): string {
+  const rows = tools.map(({program, package: name, for: purposes, from}) => [
+    `\`${program}\``,
+    `\`${name}\``,
+    purposes.join(', '),
+    from?.version ?? '',
+    from?.why ?? '',
+  ])
+  return `# Programs of the host
+
+What the commands call, and the Debian and Ubuntu package that has it. \`cc-image-test host\` checks all of them with
+their versions, and every build does before it starts; the error is \`E_HOST_TOOL\`. Where no version is given, that of
+every release since Debian 11 will do. Node.js has to be ${oldest.node} or newer.
+
+${table(['Program', 'Package', 'For', 'From', 'What needs it'], rows)}`
 }
 
 /** A step with the folder that it is in. */
