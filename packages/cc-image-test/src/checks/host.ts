@@ -3,7 +3,7 @@ import {mkdtemp, readFile, statfs, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {dirname, join} from 'node:path'
 
-import {currentUser, findProgram, run} from 'cc-core/exec'
+import {currentUser, findProgram} from 'cc-core/exec'
 import {mkdirp, remove} from 'cc-core/fs'
 import {
   describeOld,
