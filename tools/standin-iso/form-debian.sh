@@ -20,7 +20,7 @@ form_debian() {
 	# What an installation on top of the layers asks the pool for. Ubuntu's pool has its seed "server-ship" here.
 	pool_packages=(linux-image-cloud-amd64 initramfs-tools zstd kmod busybox cryptsetup-bin cryptsetup-initramfs dmsetup
 		e2fsprogs fdisk nftables python3 locales tzdata dbus udev systemd systemd-sysv libpam-systemd iproute2 openssh-server
-		ca-certificates sudo apparmor curl gpgv systemd-timesyncd systemd-resolved python3-venv)
+		ca-certificates sudo netbase apparmor curl gpgv systemd-timesyncd systemd-resolved python3-venv)
 	[[ $suite != trixie ]] || pool_packages+=(systemd-cryptsetup)
 	# Functions that change a layer, or add to the pool or to the ISO.
 	minimal_hooks=() server_hooks=() pool_hooks=() layer_hooks=()
