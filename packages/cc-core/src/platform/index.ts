@@ -1,1 +1,2 @@
 export {launchFacts, launchIdentity, planMeasure, type MeasurePlan, type MeasureRequest} from './measure.js'
+export {standInFirmware} from './stand-in-firmware.js'

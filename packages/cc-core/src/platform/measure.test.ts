@@ -1,4 +1,3 @@
-import {execFileSync} from 'node:child_process'
 import {createHash} from 'node:crypto'
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
@@ -9,7 +8,7 @@ import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 import {parseConfig} from '../config/index.js'
 import {runTasks} from '../stage/index.js'
 import {SilentReporter} from '../ui/index.js'
-import {launchFacts, planMeasure} from './index.js'
+import {launchFacts, planMeasure, standInFirmware} from './index.js'
 
 // Few releases have firmware of the kind AmdSev. A small one in its form stands in for it: the tool looks for its
 // tables, and the digest covers every byte of it. docs/verification.md says what was measured with a real one.
@@ -20,7 +19,7 @@ let ovmf: string
 beforeAll(() => {
   root = mkdtempSync(join(tmpdir(), 'cc-measure-'))
   ovmf = join(root, 'OVMF.amdsev.fd')
-  writeFileSync(ovmf, amdSevFirmware())
+  writeFileSync(ovmf, standInFirmware())
   writeFileSync(join(root, 'kernel'), 'kernel\n'.repeat(1000))
   writeFileSync(join(root, 'initrd'), 'initrd\n'.repeat(1000))
 })
@@ -112,7 +111,7 @@ describe('the expected measurement', () => {
       message: expect.stringContaining("launch.ovmf: there is no file '/no/such.fd'") as string,
     })
     await expect(measure({launch: {ovmfSha256: 'a'.repeat(64)}})).rejects.toMatchObject({code: 'E_SHA256'})
-    writeFileSync(join(root, 'plain.fd'), amdSevFirmware({hashes: false}))
+    writeFileSync(join(root, 'plain.fd'), standInFirmware({hashes: false}))
     await expect(measure({launch: {ovmf: join(root, 'plain.fd')}})).rejects.toMatchObject({
       code: 'E_CONFIG',
       message: expect.stringContaining('has no table for the hashes') as string,
@@ -138,29 +137,3 @@ describe('what the launcher is told', () => {
     expect(JSON.stringify(facts)).not.toContain(root)
   })
 })
-
-/**
- * 64 KiB in the form of OvmfPkg/AmdSev: a table of GUIDs before the reset vector names the place of the hashes, the
- * reset address of the further processors and the SEV metadata (OvmfPkg/ResetVector/Ia16/ResetVectorVtf0.asm).
- */
-function amdSevFirmware({hashes = true} = {}): Buffer {
-  const script = `
-import struct, sys, uuid
-guid = lambda text: uuid.UUID(text).bytes_le
-size = 0x10000
-image = bytearray(size)
-sections = [(0x800000, 0x9000, 1), (0x80D000, 0x1000, 2), (0x80E000, 0x1000, 3)] + ([(0x80F000, 0x1000, 0x10)] if ${hashes ? 'True' : 'False'} else [])
-metadata = b'ASEV' + struct.pack('<III', 16 + 12 * len(sections), 1, len(sections)) + b''.join(struct.pack('<III', *s) for s in sections)
-at = 0x8000
-image[at:at + len(metadata)] = metadata
-entry = lambda name, data: data + struct.pack('<H', len(data) + 18) + guid(name)
-table = b''
-if ${hashes ? 'True' : 'False'}:
-    table += entry('7255371f-3a3b-4b04-927b-1da6efa8d454', struct.pack('<II', 0x80FC00, 0x400))
-table += entry('00f771de-1a7e-4fcb-890e-68c77e2fb44e', struct.pack('<I', 0x80B004))
-table += entry('dc886566-984a-4798-a75e-5585a7bf67cc', struct.pack('<I', size - at))
-table += struct.pack('<H', len(table) + 18) + guid('96b582de-1fb2-45f7-baea-a366c55a082d')
-image[size - 32 - len(table):size - 32] = table
-sys.stdout.buffer.write(bytes(image))`
-  return execFileSync('python3', ['-c', script])
-}
