@@ -8,15 +8,15 @@ import {run} from 'cc-core/exec'
 import type {BootResult} from 'cc-core/vm'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 
-import {differenceOf, judgeBoot, type Bench} from './bench.js'
+import {factsOf} from '../judges/facts.js'
+import {differenceOf, stateOf} from '../judges/guest-state.js'
+import {judgeBoot, type Bench} from './bench.js'
 import {archive, file, folder} from './cpio.js'
 import {fill, readBytes} from './disk-edit.js'
 import {crc32, editTable} from './gpt.js'
-import {stateOf} from './guest-state.js'
 import {otherHeader, withNullCipher, withRequirement} from './luks-edit.js'
 import {layeredDisk} from './machine.js'
 import {allManipulations} from './manipulations/index.js'
-import {factsOf} from './manipulations/inside.js'
 import {dhcpAnswer, dhcpQuestion} from './wire/dhcp.js'
 import * as frames from './wire/frames.js'
 import {HostileHost} from './wire/host.js'
@@ -119,7 +119,9 @@ describe('the state of a guest', () => {
     ...{lines, matched: null, exit: 'powered-off', ms: 1},
     ...more,
   })
-  const bench = {baseline: () => Promise.resolve(stateOf([line()]))} as Bench
+  const bench = {
+    ...{baseline: () => Promise.resolve(stateOf([line()])), subject: {image: {manifest: {stage: 'base'}}}},
+  } as unknown as Bench
   const up = (lines: string[]) => boot(lines, {matched: lines.at(-1) ?? '', exit: 'running'})
 
   it.each([
@@ -160,12 +162,25 @@ describe('the list of manipulations', () => {
 
 it('reads what the probe says, and nothing of what others say', () => {
   const facts = factsOf([
-    'CC-PROBE setuid=',
-    'xCC-PROBE swap=no',
-    'CC-PROBE sysctl.kernel.sysrq=0',
-    'CC-PROBE a=b=c d ',
+    'CC-PROBE setuid 0=',
+    'xCC-PROBE swap 2=no',
+    'CC-PROBE sysctl.kernel.sysrq 1=0',
+    'CC-PROBE a 6=b=c d ',
   ])
   expect(facts).toEqual({setuid: '', 'sysctl.kernel.sysrq': '0', a: 'b=c d'})
+})
+
+it('takes nothing of what is cut, mixed with the words of another, or said in two ways', () => {
+  const facts = factsOf([
+    'CC-PROBE cut 40=/usr/bin/mount /usr/b',
+    'CC-PROBE mixed 3=abc[  12.3] virtio_net',
+    'CC-PROBE twice 1=0',
+    'CC-PROBE twice 1=1',
+    'CC-PROBE again 1=1',
+    'CC-PROBE again 1=1',
+    'CC-PROBE old=1',
+  ])
+  expect(facts).toEqual({cut: undefined, mixed: undefined, twice: undefined, again: '1'})
 })
 
 describe('the wire', () => {
@@ -222,15 +237,15 @@ describe('the wire', () => {
     'finds each port that answers on %s, and no other',
     async (_, address) => {
       const guest = new FakeGuest([1, 8002, 65_535], [22, 128])
-      const found = await new HostileHost(guest, {hostile: false}).scan(address, signal)
-      expect(found).toEqual({open: [1, 8002, 65_535], refused: [22, 128], lost: 0})
+      const found = await new HostileHost(guest, {hostile: false}).scan(address, 'tcp', signal)
+      expect(found).toEqual({asked: 65_535, open: [1, 8002, 65_535], refused: [22, 128], lost: 0})
       expect(guest.heard).toBeGreaterThanOrEqual(2 * 65_535 - 5)
     },
     60_000,
   )
 
   it('finds all ports of a guest without a firewall', async () => {
-    const found = await new HostileHost(new FakeGuest([], 'all'), {hostile: false}).scan(guest4, signal)
+    const found = await new HostileHost(new FakeGuest([], 'all'), {hostile: false}).scan(guest4, 'tcp', signal)
     expect(found.refused).toHaveLength(65_535)
   }, 60_000)
 

@@ -10,12 +10,14 @@ import {
   type BootResult,
 } from 'cc-core/vm'
 
-import {describeExit, shellLines} from '../image/console.js'
-import type {ImageUnderTest} from '../image/under-test.js'
-import {stateOf, type GuestState} from './guest-state.js'
-import {firstDisk, layeredDisk, type Machine} from './machine.js'
-import {broken, defended} from './manipulation.js'
 import type {Verdict} from 'cc-core/report'
+
+import type {ImageUnderTest} from '../image/under-test.js'
+import {judgeTampered, type Expectation} from '../judges/boot.js'
+import {describeExit} from '../judges/console-text.js'
+import {stateOf, stateProblem, type GuestState} from '../judges/guest-state.js'
+import {channelsIn} from './channels.js'
+import {firstDisk, layeredDisk, type Machine} from './machine.js'
 
 export interface BenchSettings {
   accelerator: () => Promise<{accelerator: Accelerator}>
@@ -89,54 +91,27 @@ export function makeBench(subject: ImageUnderTest, settings: BenchSettings, impo
 async function untouched(bench: Bench): Promise<GuestState> {
   const boot = await bench.boot(await bench.machine('untouched'))
   if (boot.matched === null) throw new Error(`the untouched image does not come up: ${describeExit(boot)}`)
-  return stateOf(boot.lines)
+  const state = stateOf(boot.lines)
+  const problem = stateProblem(state, isHardened(bench))
+  if (problem !== null)
+    throw new Error(`the untouched image comes up, but what it says of itself is no use: ${problem}`)
+  return state
 }
 
-/** What must come of a boot. */
-export interface Expectation {
-  /** The machine powers off, and one of its last lines is like this. */
-  detected?: RegExp
-  /** The machine comes up in the state of the untouched one; or in another that is as good, null if it is. */
-  powerless?: true | ((state: GuestState, baseline: GuestState) => string | null)
-  /** Why that is so, for the report. */
-  because: string
+const isHardened = ({subject}: Bench) => subject.image.manifest.stage === 'hardened'
+
+/**
+ * Judge a boot that was tampered with.
+ * @param folder of the machine, where its further consoles were written to
+ */
+export async function judgeBoot(
+  bench: Bench,
+  boot: BootResult,
+  expected: Expectation,
+  folder?: string,
+): Promise<Verdict> {
+  // What ends for its own reason needs no other boot to be compared with.
+  const baseline = boot.matched === null || expected.powerless === undefined ? undefined : await bench.baseline()
+  const channels = folder === undefined ? {} : await channelsIn(folder)
+  return judgeTampered({boot, baseline, channels}, {...expected, hardened: isHardened(bench)})
 }
-
-/** Judge a boot that was tampered with. A shell is never right. */
-export async function judgeBoot(bench: Bench, boot: BootResult, expected: Expectation): Promise<Verdict> {
-  const shells = shellLines(boot.lines)
-  if (shells.length > 0) return broken(`a shell or a login is offered: ${shells.join(', ')}`)
-  if (boot.lines.some((line) => line.includes('CC-OWNED'))) return broken('a program of the host runs in the machine')
-  if (boot.matched !== null) return judgeRunning(bench, boot, expected)
-  if (boot.exit !== 'powered-off' && boot.exit !== 'panicked') return broken(describeExit(boot))
-  if (expected.detected === undefined) return broken(`it is not powerless: ${describeExit(boot)}`)
-  const line = boot.lines.findLast((text) => expected.detected?.test(text))
-  if (line === undefined) return broken(`it ends, but for another reason: ${describeExit(boot)}`)
-  return defended('detected', `${expected.because}: '${tidy(line)}'`)
-}
-
-async function judgeRunning(bench: Bench, {lines}: BootResult, {powerless, because}: Expectation): Promise<Verdict> {
-  if (powerless === undefined) return broken('it comes up as if nothing had been done')
-  const [state, baseline] = [stateOf(lines), await bench.baseline()]
-  const difference = powerless === true ? differenceOf(state, baseline) : powerless(state, baseline)
-  return difference === null ? defended('powerless', because) : broken(`it comes up in another state: ${difference}`)
-}
-
-/** What two machines say differently of themselves; null for nothing. */
-export function differenceOf(state: GuestState, baseline: GuestState): string | null {
-  const keys = [...new Set([...Object.keys(baseline), ...Object.keys(state)])]
-  const different = keys
-    .map((key) => [key, textOf(baseline[key]), textOf(state[key])] as const)
-    .filter(([, before, after]) => before !== after)
-    .map(([key, before, after]) => `${key} is ${after}, not ${before}`)
-  return different.length === 0 ? null : different.join('; ')
-}
-
-/** A line of the console without the time stamp of the kernel. */
-const tidy = (line: string) =>
-  line
-    .trim()
-    .replace(/^\[\s*[\d.]+\] /, '')
-    .slice(0, 200)
-
-const textOf = (value: unknown) => (value === undefined ? 'missing' : JSON.stringify(value))

@@ -1,17 +1,6 @@
-import {failed, passed, skipped, type CheckTask, type Verdict} from 'cc-core/report'
+import {skipped, type CheckTask, type Verdict} from 'cc-core/report'
 
 import type {Bench} from './bench.js'
-
-/** How a manipulation came to nothing. */
-export type Outcome =
-  /** A look at the files finds it, before anything boots. */
-  | 'refused offline'
-  /** The machine powers itself off, with a line that says why. */
-  | 'detected'
-  /** The machine runs as if nothing had been done. */
-  | 'powerless'
-  /** It takes effect; the launch measurement is another one, so attestation fails and no key is released. */
-  | 'measured'
 
 /** What belongs together, in the order of the report. */
 export const groups = {
@@ -42,11 +31,6 @@ export interface Manipulation {
   rank?: number
   run: (bench: Bench, onLine: (line: string) => void) => Promise<Verdict>
 }
-
-/** It came to nothing, for a reason. */
-export const defended = (outcome: Outcome, reason: string): Verdict => ({...passed(reason), outcome})
-/** It did what the owner of the host wanted, or nobody can tell. */
-export const broken = (reason: string): Verdict => ({...failed(reason), outcome: 'NOT DEFENDED'})
 
 /** Manipulations as checks: the same report, JSON and JUnit as of any other. */
 export function manipulationChecks(manipulations: readonly Manipulation[], bench: Bench): CheckTask[] {

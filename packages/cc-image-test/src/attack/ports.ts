@@ -1,14 +1,25 @@
 import {z} from 'zod'
 
 import type {ImageUnderTest} from '../image/under-test.js'
+import type {Outbound, PortRule} from '../judges/network.js'
+import {ownAddresses} from './wire/host.js'
 
-const rule = z.object({port: z.int(), protocol: z.string().default('tcp'), cidr: z.string().nullable().default(null)})
+const rule = z.object({
+  port: z.int(),
+  protocol: z.enum(['tcp', 'udp']).default('tcp'),
+  cidr: z.string().nullable().default(null),
+})
 const hardening = z.object({
   role: z.enum(['client', 'server']).nullable().default(null),
   network: z
-    .object({inbound: z.array(rule).nullable().default(null), outbound: z.array(rule).nullable().default(null)})
+    .object({
+      inbound: z.array(rule).nullable().default(null),
+      outbound: z.array(rule).nullable().default(null),
+      resolvers: z.array(z.string()).default([]),
+    })
     .prefault({}),
   workspace: z.string().default('/vault/workspace'),
+  lockdown: z.string().default('integrity'),
   setuid: z.array(z.string()).default([]),
 })
 
@@ -18,20 +29,26 @@ export function hardeningOf({image}: Pick<ImageUnderTest, 'image'>): z.output<ty
 }
 
 /** The port of a FLARE server: what is allowed where the configuration lists nothing. */
-const flarePort = 8002
+const flarePort: PortRule = {port: 8002, protocol: 'tcp', cidr: null}
 
-const tcpPorts = (rules: readonly z.output<typeof rule>[]) =>
-  rules.filter(({protocol}) => protocol === 'tcp').map(({port}) => port)
-
-/** TCP ports that may answer from outside. */
-export function inboundPorts(subject: Pick<ImageUnderTest, 'image'>): number[] {
+/** What may be reached from outside. */
+export function inboundRules(subject: Pick<ImageUnderTest, 'image'>): PortRule[] {
   const {role, network} = hardeningOf(subject)
-  return network.inbound === null ? (role === 'server' ? [flarePort] : []) : tcpPorts(network.inbound)
+  return network.inbound ?? (role === 'server' ? [flarePort] : [])
+}
+
+/** What may be reached from inside: by the rules of the configuration, and what a network needs at all. */
+export function outboundOf(subject: Pick<ImageUnderTest, 'image'>): Outbound {
+  const {role, network} = hardeningOf(subject)
+  return {
+    rules: network.outbound ?? (role === 'client' ? [flarePort] : []),
+    resolvers: network.resolvers.length > 0 ? network.resolvers : ownAddresses,
+    dhcp: ownAddresses[0],
+  }
 }
 
 /** TCP ports that may be reached from inside, at any address. */
-export function outboundPorts(subject: Pick<ImageUnderTest, 'image'>): number[] {
-  const {role, network} = hardeningOf(subject)
-  if (network.outbound === null) return role === 'client' ? [flarePort] : []
-  return tcpPorts(network.outbound.filter(({cidr}) => cidr === null))
-}
+export const outboundPorts = (subject: Pick<ImageUnderTest, 'image'>): number[] =>
+  outboundOf(subject)
+    .rules.filter(({protocol, cidr}) => protocol === 'tcp' && cidr === null)
+    .map(({port}) => port)

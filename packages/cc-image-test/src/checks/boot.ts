@@ -4,7 +4,7 @@ import {formatMs} from 'cc-core/ui'
 import {parseBootReport, type BootReport, type BootResult} from 'cc-core/vm'
 
 import type {Boots} from '../image/boots.js'
-import {describeExit, shellLines} from '../image/console.js'
+import {describeExit, shellLines} from '../judges/console-text.js'
 import type {ImageUnderTest} from '../image/under-test.js'
 
 /** Everything that one real boot shows. */

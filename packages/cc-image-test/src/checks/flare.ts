@@ -10,7 +10,7 @@ import {bootAndWatch} from 'cc-core/vm'
 import {z} from 'zod'
 
 import {testMachine, type Boots} from '../image/boots.js'
-import {describeExit} from '../image/console.js'
+import {describeExit} from '../judges/console-text.js'
 import type {ImageUnderTest} from '../image/under-test.js'
 
 const marker = 'CC-TEST '

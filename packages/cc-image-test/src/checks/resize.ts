@@ -9,7 +9,7 @@ import {SilentReporter} from 'cc-core/ui'
 import {bootAndWatch, inspectDisk, isBootReport, parseBootReport, type BootReport} from 'cc-core/vm'
 
 import {testMachine, type Boots} from '../image/boots.js'
-import {describeExit} from '../image/console.js'
+import {describeExit} from '../judges/console-text.js'
 import type {ImageUnderTest} from '../image/under-test.js'
 
 const gibibyte = 1024 ** 3

@@ -3,7 +3,7 @@ import {formatMs} from 'cc-core/ui'
 import type {BootResult} from 'cc-core/vm'
 
 import type {Boots} from '../image/boots.js'
-import {describeExit, shellLines} from '../image/console.js'
+import {describeExit, shellLines} from '../judges/console-text.js'
 
 const refusal = 'cc: FAILED: cc-root: the key does not open it; powering off'
 

@@ -8,7 +8,7 @@ import {isAtLeast} from 'cc-core/host'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 
 import {cmdlineProblems} from '../checks/boot-files.js'
-import {shellLines} from './console.js'
+import {shellLines} from '../judges/console-text.js'
 import {entropy, lowestEntropy, randomBits} from './entropy.js'
 import {metadataProblems} from './luks.js'
 import {searchFile, writtenForms} from './search.js'

@@ -4,31 +4,24 @@ import {PassThrough} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
 
 import type {Verdict} from 'cc-core/report'
-import type {BootResult} from 'cc-core/vm'
 
-import {describeExit, shellLines} from '../../image/console.js'
+import {
+  judgeCtrlAltDel,
+  judgeScreen,
+  judgeSysrq,
+  judgeTyping,
+  type ConsoleBoot,
+  type ScreenBoot,
+} from '../../judges/console.js'
+import type {Incomplete} from '../../judges/evidence.js'
 import type {Bench} from '../bench.js'
-import {broken, defended, type Manipulation} from '../manipulation.js'
+import {channelsIn} from '../channels.js'
+import type {Manipulation} from '../manipulation.js'
 import {openMonitor, pressKeys, type Monitor} from '../monitor.js'
-import {promptLines, promptsIn} from '../said.js'
 
 const minute = 60_000
 /** What people type who want a shell; each line once a second. */
 const typed = ['\r', 'root\r', '\r', 'toor\r', '\x03', '\x04', 'sh\r', 'id\r', '\x1b[15~', '\x1a', '\x1c', 'help\r']
-
-/** What is left of a boot that somebody sat before. */
-function judge(boot: BootResult, folder: string, mayEnd: boolean): Verdict | null {
-  const offered = [...shellLines(boot.lines), ...promptLines(boot.lines), ...promptsIn(folder)]
-  if (offered.length > 0) return broken(`offered: ${offered.join(', ')}`)
-  if (boot.lines.some((line) => /uid=0\(root\)|sh: .*not found/.test(line))) return broken('a shell answers')
-  if (boot.matched === null) return broken(describeExit(boot))
-  if (!mayEnd && boot.exit !== 'running') return broken(`the machine ends: ${describeExit(boot)}`)
-  return null
-}
-
-/** What the kernel says when it obeys a SysRq. */
-const obeyed = (boot: BootResult) =>
-  boot.lines.filter((line) => /sysrq: (?!This sysrq operation is disabled)/i.test(line)).map((line) => line.trim())
 
 async function serial(bench: Bench): Promise<Verdict> {
   await bench.baseline()
@@ -45,10 +38,7 @@ async function serial(bench: Bench): Promise<Verdict> {
       }
     },
   })
-  return (
-    judge(boot, machine.folder, false) ??
-    defended('powerless', `${count} inputs in a minute: no shell, no login, no answer; the machine runs on`)
-  )
+  return judgeTyping({boot, channels: await channelsIn(machine.folder), inputs: count}, {least: 30})
 }
 
 async function serialBreak(bench: Bench): Promise<Verdict> {
@@ -56,6 +46,7 @@ async function serialBreak(bench: Bench): Promise<Verdict> {
   const machine = await bench.machine('console-break')
   const keys = new PassThrough()
   const letters = 'hetpmwlzdkvrsucbo'.split('')
+  let count = 0
   const boot = await bench.boot(machine, {
     keys,
     whileUp: async (signal) => {
@@ -65,101 +56,77 @@ async function serialBreak(bench: Bench): Promise<Verdict> {
         keys.write('\x01b')
         await sleep(300)
         keys.write(letter)
+        count++
         await sleep(700)
       }
     },
   })
-  const said = obeyed(boot)
-  if (said.length > 0) return broken(`the kernel obeys: ${said.slice(0, 3).join(', ')}`)
-  return (
-    judge(boot, machine.folder, false) ??
-    defended('powerless', `a break and each of ${letters.join('')}: the kernel does nothing, the machine runs on`)
-  )
+  return judgeSysrq({boot, channels: await channelsIn(machine.folder), inputs: count}, {least: letters.length})
 }
 
-/** A machine with a screen and a keyboard, and what is done there. */
-async function keyboard(bench: Bench, id: string, act: (monitor: Monitor, signal: AbortSignal) => Promise<void>) {
+/** A machine with a screen and a keyboard; what is pressed there, and how often. */
+async function keyboard(
+  bench: Bench,
+  id: string,
+  press: (monitor: Monitor, count: number) => Promise<void>,
+  {times, pause, afterwards = 0}: {times: number; pause: number; afterwards?: number},
+): Promise<ConsoleBoot & Incomplete<ScreenBoot>> {
   await bench.baseline()
   const machine = await bench.machine(id)
   machine.devices.push('-device', 'VGA', '-device', 'qemu-xhci,id=usb', '-device', 'usb-kbd,bus=usb.0')
   // A unix socket has a short path, wherever the work folder is.
   const socket = join('/tmp', `cc-qmp-${process.pid}-${id}`)
   machine.monitor = socket
-  const before = join(machine.folder, 'before.ppm')
-  const after = join(machine.folder, 'after.ppm')
+  const [before, after] = [join(machine.folder, 'before.ppm'), join(machine.folder, 'after.ppm')]
+  let inputs = 0
   const boot = await bench.boot(machine, {
     timeoutMs: bench.settings.timeoutMs + 2 * minute,
     whileUp: async (signal) => {
       const monitor = await openMonitor(socket)
       try {
         await monitor.execute('screendump', {filename: before})
-        await act(monitor, signal)
+        for (; inputs < times && !signal.aborted; inputs++) {
+          await press(monitor, inputs)
+          await sleep(pause)
+        }
+        await sleep(afterwards, undefined, {signal}).catch(() => undefined)
         await monitor.execute('screendump', {filename: after})
       } finally {
         monitor.close()
       }
     },
   })
-  return {boot, machine, change: screenChange(before, after)}
+  const picture = (file: string) => (existsSync(file) ? readFileSync(file) : undefined)
+  const channels = await channelsIn(machine.folder)
+  return {boot, channels, inputs, before: picture(before), after: picture(after)}
 }
-
-/** How many pixels of two pictures (PPM, raw) differ; a cursor that blinks is less than two characters of 9 x 16. */
-function screenChange(before: string, after: string): number {
-  if (!existsSync(before) || !existsSync(after)) return 0
-  const [one, two] = [readFileSync(before), readFileSync(after)]
-  if (one.length !== two.length) return Math.max(one.length, two.length)
-  let different = 0
-  for (let index = 0; index < one.length; index += 3)
-    if (one[index] !== two[index] || one[index + 1] !== two[index + 1]) different++
-  return different
-}
-
-const cursorPixels = 2 * 9 * 16
 
 async function screen(bench: Bench): Promise<Verdict> {
-  let count = 0
-  const {boot, machine, change} = await keyboard(bench, 'console-keyboard', async (monitor, signal) => {
-    const words = ['root', 'sh', 'id'].map((word) => [...word.split(''), 'ret'])
-    for (const end = Date.now() + minute; Date.now() < end && !signal.aborted; count++) {
-      if (count % 5 === 4) await pressKeys(monitor, 'ctrl', 'alt', `f${(count % 12) + 1}`)
-      else for (const key of words[count % words.length] ?? []) await pressKeys(monitor, key)
-      await sleep(1000)
-    }
-  })
-  if (change > cursorPixels) return broken(`the screen answers to the keyboard: ${change} pixels are different`)
-  return (
-    judge(boot, machine.folder, false) ??
-    defended('powerless', `${count} words and changes of the terminal in a minute: nothing appears on the screen`)
-  )
+  const words = ['root', 'sh', 'id'].map((word) => [...word.split(''), 'ret'])
+  const press = async (monitor: Monitor, count: number) => {
+    if (count % 5 === 4) await pressKeys(monitor, 'ctrl', 'alt', `f${(count % 12) + 1}`)
+    else for (const key of words[count % words.length] ?? []) await pressKeys(monitor, key)
+  }
+  const times = 40
+  return judgeScreen(await keyboard(bench, 'console-keyboard', press, {times, pause: 1000}), {least: times})
 }
 
 async function sysrqKeys(bench: Bench): Promise<Verdict> {
-  const {boot, machine} = await keyboard(bench, 'console-sysrq', async (monitor, signal) => {
-    for (const letter of 'hetmwrksucb'.split('')) {
-      if (signal.aborted) return
-      await pressKeys(monitor, 'alt', 'sysrq', letter)
-      await sleep(700)
-    }
-  })
-  const said = obeyed(boot)
-  if (said.length > 0) return broken(`the kernel obeys: ${said.slice(0, 3).join(', ')}`)
-  return judge(boot, machine.folder, false) ?? defended('powerless', 'the kernel does nothing, the machine runs on')
+  const letters = 'hetmwrksucb'.split('')
+  const press = async (monitor: Monitor, count: number) => {
+    await pressKeys(monitor, 'alt', 'sysrq', letters[count] ?? 'h')
+  }
+  const times = letters.length
+  return judgeSysrq(await keyboard(bench, 'console-sysrq', press, {times, pause: 700}), {least: times})
 }
 
 async function ctrlAltDel(bench: Bench): Promise<Verdict> {
-  const {boot, machine} = await keyboard(bench, 'console-ctrl-alt-del', async (monitor, signal) => {
-    // systemd takes seven of them within two seconds for an emergency.
-    for (let count = 0; count < 12 && !signal.aborted; count++) await pressKeys(monitor, 'ctrl', 'alt', 'delete')
-    await sleep(15_000, undefined, {signal}).catch(() => undefined)
-  })
-  const found = judge(boot, machine.folder, true)
-  if (found !== null) return found
-  return defended(
-    'powerless',
-    boot.exit === 'running'
-      ? 'nothing happens, the machine runs on'
-      : 'the machine goes off, as the host can have it anyway',
-  )
+  const press = async (monitor: Monitor) => {
+    await pressKeys(monitor, 'ctrl', 'alt', 'delete')
+  }
+  // systemd takes seven of them within two seconds for an emergency.
+  const seen = await keyboard(bench, 'console-ctrl-alt-del', press, {times: 12, pause: 0, afterwards: 15_000})
+  return judgeCtrlAltDel(seen, {least: 7})
 }
 
 const about = (

@@ -174,6 +174,7 @@ export const deviceManipulations = tampered([
       ...['-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
     ],
     'no program of the guest uses them',
+    {channels: ['hvc0', 'agent']},
   ),
   device(
     'serial-ports',
@@ -184,6 +185,7 @@ export const deviceManipulations = tampered([
       ...['-serial', `file:${join(machine.folder, 'ttyS2')}`],
     ],
     'no login waits on a port that the host adds',
+    {channels: ['ttyS1', 'ttyS2']},
   ),
   device(
     'usb',

@@ -3,30 +3,50 @@ import {readdirSync, statSync} from 'node:fs'
 import {truncate, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {passed, skipped, verdictOf, type Verdict} from 'cc-core/report'
+import {skipped, type Verdict} from 'cc-core/report'
 import type {ImageDirectory} from 'cc-core/manifest'
 import {makeVariant} from 'cc-core/stage'
 import {planStep} from 'cc-core/steps'
 import {SilentReporter} from 'cc-core/ui'
 import {bootAndWatch, developmentKeys} from 'cc-core/vm'
 
-import {describeExit} from '../../image/console.js'
 import {searchFile, writtenForms} from '../../image/search.js'
+import {judgeCanary, type CanarySearch} from '../../judges/canary.js'
+import {describeExit} from '../../judges/console-text.js'
+import {factsOf, wordsOf, type Facts} from '../../judges/facts.js'
+import {
+  judgeAccounts,
+  judgeCores,
+  judgeFirewall,
+  judgeKernelMemory,
+  judgeListeners,
+  judgeLogins,
+  judgeModules,
+  judgeMounts,
+  judgePrograms,
+  judgeRoot,
+  judgeSetuid,
+  judgeShellUnits,
+  judgeSwap,
+  judgeSysctls,
+} from '../../judges/inside.js'
+import {judgeAllowed, judgeForbidden, type Attempt} from '../../judges/network.js'
 import type {Bench} from '../bench.js'
 import {firstDisk, layeredDisk} from '../machine.js'
-import {broken, defended, type Manipulation} from '../manipulation.js'
-import {hardeningOf, outboundPorts} from '../ports.js'
-import {guestMac, HostileHost, type Attempt} from '../wire/host.js'
+import type {Manipulation} from '../manipulation.js'
+import {hardeningOf, inboundRules, outboundOf, outboundPorts} from '../ports.js'
+import {guestMac, HostileHost} from '../wire/host.js'
 import {layWire} from '../wire/wire.js'
 
 const marker = 'CC-PROBE '
 const host4 = '10.77.0.2'
 const host6 = '2001:db8:77::2'
-/** Ports that nobody allows. Not 53: our own host is the name server that DHCP names, and may be asked. */
+/** Ports that hardly anybody allows. Not 53: our own host is the name server that DHCP names, and may be asked. */
 const forbidden = [22, 80, 443, 853, 4444, 31_337]
-
-/** What the probe said: by name. */
-type Facts = Readonly<Record<string, string>>
+const notAllowed = (subject: Bench['subject']) => {
+  const allowed = outboundOf(subject).rules.filter(({protocol}) => protocol === 'tcp')
+  return forbidden.filter((port) => !allowed.some((rule) => rule.port === port))
+}
 
 export interface Probe {
   facts: Facts
@@ -69,7 +89,7 @@ async function makeCopy({subject}: Bench, canary: Buffer, control: Buffer): Prom
             'host-four': host4,
             'host-six': host6,
             allowed: outboundPorts(subject).map(String),
-            forbidden: forbidden.map(String),
+            forbidden: notAllowed(subject).map(String),
           },
         }),
       ],
@@ -103,203 +123,90 @@ async function boot(
       },
       // To its own end: what is written at shutdown counts, too.
       ...{timeoutMs: settings.timeoutMs + 300_000, signal: subject.signal},
-      until: (line) => line.startsWith(`${marker}end=`),
+      until: (line) => line.startsWith(`${marker}end `),
       lingerMs: 60_000,
       logFile: join(folder, 'console.log'),
     })
     if (result.matched === null) throw new Error(`the probe does not come to its end: ${describeExit(result)}`)
-    return {...texts, folder, lines: result.lines, facts: factsOf(result.lines), attempts: host.attempts}
+    const facts = factsOf(result.lines)
+    if (facts['tools-missing'] !== '')
+      throw new Error(`the probe cannot look around: the image lacks ${facts['tools-missing'] ?? 'what it needs'}`)
+    return {...texts, folder, lines: result.lines, facts, attempts: host.attempts}
   } finally {
     wire.close()
   }
 }
 
-export function factsOf(lines: readonly string[]): Facts {
-  const facts: Record<string, string> = {}
-  for (const line of lines) {
-    const match = /^CC-PROBE ([\w.-]+)=(.*)$/.exec(line)
-    if (match?.[1] !== undefined) facts[match[1]] = (match[2] ?? '').trim()
-  }
-  return facts
-}
-
-const words = (text: string | undefined) => (text ?? '').split(' ').filter(Boolean)
-
-/** A fact of the machine itself, and what it has to be. */
-const fact = (
+/** A look at the machine itself, and the judge of what it shows. */
+const look = (
   inside: Inside,
-  {id, title, action}: Pick<Manipulation, 'id' | 'title' | 'action'>,
-  judge: (facts: Facts, probe: Probe, bench: Bench) => Verdict,
-  quick = false,
+  {id, title, action, quick = false}: Pick<Manipulation, 'id' | 'title' | 'action' | 'quick'>,
+  judge: (probe: Probe, bench: Bench) => Verdict,
 ): Manipulation => ({
   ...{id, title, action, quick, group: 'inside'},
   async run(bench) {
     await bench.baseline()
-    const probe = await inside.probe()
-    return judge(probe.facts, probe, bench)
+    return judge(await inside.probe(), bench)
   },
 })
 
-/** Nothing may be named but what is listed. */
-function onlyListed(found: string | undefined, listed: readonly string[], nothing: string): Verdict {
-  if (found === undefined) return broken('the probe did not say')
-  const others = words(found).filter((word) => !listed.includes(word))
-  if (others.length > 0) return broken(others.join(', '))
-  return defended('powerless', words(found).length === 0 ? nothing : words(found).join(', '))
-}
-
-const is = (facts: Facts, key: string, expected: string, why: string): Verdict =>
-  facts[key] === expected
-    ? defended('powerless', why)
-    : broken(`${key} is '${facts[key] ?? 'missing'}', not '${expected}'`)
-
-/** Values that are read back in the running machine. https://docs.kernel.org/admin-guide/sysctl/ */
-const sysctls: Readonly<Record<string, readonly string[]>> = {
-  'kernel.modules_disabled': ['1'],
-  'kernel.sysrq': ['0'],
-  'kernel.kptr_restrict': ['1', '2'],
-  'kernel.dmesg_restrict': ['1'],
-  'kernel.kexec_load_disabled': ['1'],
-  'kernel.unprivileged_bpf_disabled': ['1', '2'],
-  'kernel.yama.ptrace_scope': ['1', '2', '3'],
-  'kernel.randomize_va_space': ['2'],
-  'fs.suid_dumpable': ['0'],
-  'fs.protected_symlinks': ['1'],
-  'fs.protected_hardlinks': ['1'],
-  'dev.tty.ldisc_autoload': ['0'],
-  'net.ipv4.ip_forward': ['0'],
-  'net.ipv4.conf.all.rp_filter': ['1', '2'],
-  'net.ipv4.conf.all.accept_redirects': ['0'],
-  'net.ipv4.conf.all.accept_source_route': ['0'],
-}
+/** Where the disks of an image are mounted: what its manifest names, and the layer below the root. */
+const knownMounts = ({subject}: Bench) => [
+  ...subject.image.manifest.partitions.map(({mount}) => mount),
+  '/run/cc/lower',
+]
 
 export function insideManipulations(inside: Inside): Manipulation[] {
   const root = 'looks as root, in a copy of the image with one unit more'
   const tries = 'tries it as root, in a copy of the image with one unit more'
+  const looks = (id: string, title: string, judge: (probe: Probe, bench: Bench) => Verdict, quick = false) =>
+    look(inside, {id, title, action: root, quick}, judge)
+  const attempts = (id: string, title: string, judge: (probe: Probe, bench: Bench) => Verdict) =>
+    look(inside, {id, title, action: tries}, judge)
   return [
-    fact(
-      inside,
-      {id: 'inside-setuid', title: 'No program gains privileges but those listed', action: root},
-      (facts, _, bench) =>
-        onlyListed(facts['setuid'], hardeningOf(bench.subject).setuid, 'no file is setuid or setgid'),
+    looks('inside-setuid', 'No program gains privileges but those listed', ({facts}, {subject}) =>
+      judgeSetuid(facts, {allowed: hardeningOf(subject).setuid}),
     ),
-    fact(
-      inside,
-      {id: 'inside-accounts', title: 'No account has a shell or a password', action: root},
-      (facts) =>
-        facts['roots'] === 'root'
-          ? onlyListed(`${facts['shells'] ?? '?'} ${facts['passwords'] ?? '?'}`, [], 'nologin and locked, all of them')
-          : broken(`accounts with the number 0: ${facts['roots'] ?? 'none'}`),
-      true,
+    looks('inside-accounts', 'No account has a shell or a password', ({facts}) => judgeAccounts(facts), true),
+    looks('inside-programs', 'No program is left to log in, to build or to debug', ({facts}) => judgePrograms(facts)),
+    looks('inside-logins', 'Nobody waits at a terminal', ({facts}) => judgeLogins(facts)),
+    looks('inside-units', 'Units that offer a shell are masked', ({facts}) => judgeShellUnits(facts)),
+    attempts('inside-swap', 'Swap cannot be turned on', ({facts}) => judgeSwap(facts)),
+    attempts('inside-core', 'No core is written', ({facts}) => judgeCores(facts)),
+    attempts('inside-modules', 'No kernel module is loaded', ({facts}) => judgeModules(facts)),
+    attempts('inside-memory', 'The memory of the kernel cannot be reached', ({facts}, {subject}) =>
+      judgeKernelMemory(facts, {lockdown: hardeningOf(subject).lockdown}),
     ),
-    fact(
-      inside,
-      {id: 'inside-programs', title: 'No program is left to log in, to build or to debug', action: root},
-      (facts) =>
-        onlyListed(facts['programs'], [], 'no ssh, sudo, su, login, getty, cloud-init, compiler, debugger, apt'),
+    looks('inside-sysctl', 'The sysctls are in force', ({facts}) => judgeSysctls(facts)),
+    attempts('inside-root', 'The root file system cannot be changed', ({facts}) => judgeRoot(facts)),
+    looks(
+      'inside-mounts',
+      'Only disks that boot.conf names are mounted, without devices and setuid',
+      ({facts}, bench) => judgeMounts(facts, {mounts: knownMounts(bench)}),
     ),
-    fact(inside, {id: 'inside-logins', title: 'Nobody waits at a terminal', action: root}, (facts) =>
-      onlyListed(`${facts['login-processes'] ?? '?'} ${facts['terminals'] ?? '?'}`, [], 'no process reads a terminal'),
+    looks('inside-listeners', 'No program listens but at the allowed ports', ({facts}, {subject}) =>
+      judgeListeners(facts, {allowed: inboundRules(subject)}),
     ),
-    fact(inside, {id: 'inside-units', title: 'Units that offer a shell are masked', action: root}, (facts) => {
-      const loose = words(facts['units']).filter((unit) => !/:(masked|not-found)$/.test(unit))
-      const own = loose.filter((unit) => !/^(emergency|rescue)\.service:loaded$/.test(unit))
-      if (own.length > 0) return broken(own.join(', '))
-      return loose.length === 0 || facts['emergency'] === '/usr/lib/cc/power-off'
-        ? defended('powerless', 'masked, or power off in its place')
-        : broken(`emergency.service runs ${facts['emergency'] ?? 'something'}`)
-    }),
-    fact(inside, {id: 'inside-swap', title: 'Swap cannot be turned on', action: tries}, (facts) =>
-      is(facts, 'swap', '', 'swapon has no effect, or is not there'),
-    ),
-    fact(inside, {id: 'inside-core', title: 'No core is written', action: tries}, (facts) =>
-      is(
-        facts,
-        'cores',
-        '',
-        `a program that crashes leaves nothing behind; core_pattern: ${facts['core-pattern'] ?? ''}`,
-      ),
-    ),
-    fact(inside, {id: 'inside-modules', title: 'No kernel module is loaded', action: tries}, (facts) =>
-      is(facts, 'module-loaded', '0', 'modprobe and insmod are refused'),
-    ),
-    fact(inside, {id: 'inside-memory', title: 'The memory of the kernel cannot be reached', action: tries}, (facts) =>
-      /\[(integrity|confidentiality)\]/.test(facts['lockdown'] ?? '')
-        ? is(facts, 'dev-mem', 'no', `lockdown is ${facts['lockdown'] ?? ''}`)
-        : broken(`lockdown is '${facts['lockdown'] ?? ''}'`),
-    ),
-    fact(inside, {id: 'inside-sysctl', title: 'The sysctls are in force', action: root}, (facts) => {
-      const found = Object.entries(sysctls).filter(([key]) => facts[`sysctl.${key}`] !== undefined)
-      const wrong = found.filter(([key, allowed]) => !allowed.includes(facts[`sysctl.${key}`] ?? ''))
-      if (wrong.length > 0) return broken(wrong.map(([key]) => `${key} is ${facts[`sysctl.${key}`] ?? ''}`).join(', '))
-      return found.length < 10 ? broken('the probe did not say') : defended('powerless', `${found.length} read back`)
-    }),
-    fact(inside, {id: 'inside-root', title: 'The root file system cannot be changed', action: tries}, (facts) =>
-      facts['lower'] === ''
-        ? skipped('the root of this image is not read-only')
-        : is(facts, 'lower-written', 'no', 'read-only below the layer in memory'),
-    ),
-    fact(
-      inside,
-      {
-        id: 'inside-mounts',
-        title: 'Only disks that boot.conf names are mounted, without devices and setuid',
-        action: root,
-      },
-      (facts, _, bench) => {
-        const known = bench.subject.image.manifest.partitions.map(({mount}) => mount)
-        const disks = words(facts['mounted-disks']).filter(
-          (text) =>
-            ![...known, '/run/cc/lower'].includes(text.split(':')[1] ?? '') && !/:\/(opt|vault|mnt)\//.test(text),
-        )
-        const loose = words(facts['loose-mounts'])
-        const problems = [
-          ...disks.map((text) => `${text} is mounted`),
-          ...loose.map((text) => `${text} lets devices or setuid in`),
-        ]
-        return problems.length > 0 ? broken(problems.join('; ')) : defended('powerless', facts['mounted-disks'] ?? '')
-      },
-    ),
-    fact(
+    looks('inside-firewall', 'The firewall drops what no rule accepts', ({facts}) => judgeFirewall(facts)),
+    look(
       inside,
       {
         id: 'outbound-forbidden',
         title: 'A port that is not allowed cannot be reached from inside',
         action: `connects as root to the ports ${forbidden.join(', ')} on IPv4 and IPv6; everybody outside would answer`,
+        quick: true,
       },
-      (facts, {attempts}, bench) => {
-        const allowed = outboundPorts(bench.subject)
-        const said = words(`${facts['out-forbidden'] ?? '?:open'} ${facts['out-forbidden6'] ?? '?:open'}`)
-        const open = said.filter((text) => text.endsWith(':open'))
-        // What the machine itself says is not enough: the wire is asked, too.
-        const seen = attempts.filter(({protocol, port}) => protocol === 'tcp' && !allowed.includes(port))
-        if (open.length > 0 || seen.length > 0)
-          return broken(
-            [...open, ...seen.map(({address, port}) => `a packet to ${address}:${port} is on the wire`)].join(', '),
-          )
-        return defended('powerless', `${said.length} attempts, no packet of them is on the wire`)
-      },
-      true,
+      (probe, {subject}) => judgeForbidden(probe, {...outboundOf(subject), ports: notAllowed(subject)}),
     ),
-    fact(
-      inside,
-      {
-        id: 'outbound-allowed',
-        title: 'A port that is allowed can be reached from inside',
-        action: 'connects as root to each allowed port',
+    {
+      ...{id: 'outbound-allowed', group: 'inside', title: 'A port that is allowed can be reached from inside'},
+      action: 'connects as root to each allowed port',
+      run: async (bench) => {
+        const ports = outboundPorts(bench.subject)
+        if (ports.length === 0) return skipped('this image allows none at any address')
+        return judgeAllowed(await inside.probe(), {ports})
       },
-      (facts, {attempts}, bench) => {
-        const allowed = outboundPorts(bench.subject)
-        if (allowed.length === 0) return skipped('this image allows none at any address')
-        const said = words(facts['out-allowed'])
-        const problems = allowed.filter(
-          (port) => !said.includes(`${port}:open`) || !attempts.some((one) => one.port === port),
-        )
-        return problems.length === 0
-          ? passed(`${allowed.join(', ')}: connected`)
-          : broken(`not connected: ${problems.join(', ')}`)
-      },
-    ),
+    },
     {
       ...{
         id: 'canary',
@@ -311,35 +218,21 @@ export function insideManipulations(inside: Inside): Manipulation[] {
         'searches all disks after the machine is off, the console and all that QEMU said, for a text that a program of the machine wrote to every folder, to the journal and to the kernel log',
       run: async (bench) => {
         await bench.baseline()
-        return searchSecret(await inside.probe())
+        const probe = await inside.probe()
+        const control = {text: 'control', file: 'control.raw'}
+        const expected = {secret: probe.canary.toString(), control, files: ['disk.qcow2', 'control.raw', 'console.log']}
+        return judgeCanary(await searchSecret(probe), expected)
       },
     },
   ]
 }
 
-/** The search of everything that is left; and of a text that has to be found, so that it is known to see something. */
-async function searchSecret({facts, canary, control, folder, lines}: Probe): Promise<Verdict> {
-  const written = words(facts['canary-written'])
-  if (written.length < 3) return broken(`the machine wrote it only to ${written.join(', ') || 'nowhere'}`)
+/** Search everything that is left of the machine. */
+async function searchSecret({facts, canary, control, folder, lines}: Probe): Promise<CanarySearch> {
   const needles = {...writtenForms('the secret', canary), control}
-  const files = readdirSync(folder)
-    .map((name) => join(folder, name))
-    .filter((path) => statSync(path).isFile())
-  const found: string[] = []
-  let seen = false
-  for (const file of files) {
-    for (const name of await searchFile(file, needles)) {
-      if (name === 'control') seen = true
-      else found.push(`${file.split('/').at(-1) ?? file} has ${name}`)
-    }
-  }
-  if (lines.some((line) => line.includes(canary.toString()))) found.push('the console shows it')
-  const verdict = verdictOf(found, '')
-  if (verdict.status === 'failed') return broken(verdict.detail)
-  if (!seen) return broken('the text that had to be found was not found: the search proves nothing')
-  const names = files.map((file) => file.split('/').at(-1)).join(', ')
-  return defended(
-    'powerless',
-    `written to ${written.join(', ')}; not in ${names}, in five forms. A control text was found`,
-  )
+  const searched = readdirSync(folder).filter((name) => statSync(join(folder, name)).isFile())
+  const found: {file: string; text: string}[] = []
+  for (const file of searched)
+    for (const text of await searchFile(join(folder, file), needles)) found.push({file, text})
+  return {written: wordsOf(facts['canary-written']), searched, found, console: lines}
 }

@@ -1,22 +1,14 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 
-import {skipped, type Verdict} from 'cc-core/report'
+import type {Verdict} from 'cc-core/report'
 
-import type {Bench} from '../bench.js'
-import {describeExit} from '../../image/console.js'
-import {judgeBoot} from '../bench.js'
-import {broken, defended, type Manipulation} from '../manipulation.js'
+import {describeExit} from '../../judges/console-text.js'
+import {judgeScan, judgeSilence, type Scan} from '../../judges/network.js'
+import {judgeBoot, type Bench} from '../bench.js'
+import type {Manipulation} from '../manipulation.js'
+import {inboundRules, outboundOf} from '../ports.js'
 import {guestMac, HostileHost} from '../wire/host.js'
 import {layWire} from '../wire/wire.js'
-import {inboundPorts, outboundPorts} from '../ports.js'
-
-interface Scan {
-  family: 'IPv4' | 'IPv6'
-  address: string
-  open: number[]
-  refused: number[]
-  lost: number
-}
 
 /** What one boot on the wire of a hostile host showed. */
 interface WireBoot {
@@ -51,12 +43,17 @@ async function boot(bench: Bench): Promise<WireBoot> {
         host.advertise()
         await sleep(3000)
         const v4 = host.guestAddress4()
-        const awaited = host.address4 === null ? [] : inboundPorts(bench.subject)
-        await Promise.all(awaited.map((port) => host.awaitOpen(v4, port, servicePatienceMs, signal)))
+        const awaited = inboundRules(bench.subject).filter(({protocol}) => protocol === 'tcp')
         if (host.address4 !== null)
-          scans.push({family: 'IPv4', address: host.address4, ...(await host.scan(v4, signal))})
-        for (const [address, bytes] of [...host.addresses6.entries()].slice(0, 2))
-          scans.push({family: 'IPv6', address, ...(await host.scan(bytes, signal))})
+          await Promise.all(awaited.map(({port}) => host.awaitOpen(v4, port, servicePatienceMs, signal)))
+        const addresses = [
+          ...(host.address4 === null ? [] : [['IPv4', host.address4, v4] as const]),
+          ...[...host.addresses6.entries()].slice(0, 2).map(([address, bytes]) => ['IPv6', address, bytes] as const),
+        ]
+        for (const [family, address, bytes] of addresses) {
+          for (const protocol of ['tcp', 'udp'] as const)
+            scans.push({family, protocol, address, ...(await host.scan(bytes, protocol, signal))})
+        }
       },
     })
     if (result.matched === null) throw new Error(describeExit(result))
@@ -68,36 +65,12 @@ async function boot(bench: Bench): Promise<WireBoot> {
   }
 }
 
-/** The scan of one family: nothing answers but what is allowed to. */
-function judgeScan(scans: readonly Scan[], family: Scan['family'], allowed: readonly number[]): Verdict {
-  const own = scans.filter((scan) => scan.family === family)
-  if (own.length === 0)
-    return defended('powerless', `the machine takes no address of ${family}, so no port can be asked`)
-  const problems = own.flatMap(({address, open, refused, lost}) => {
-    const visible = [...open, ...refused].filter((port) => !allowed.includes(port))
-    const shown = visible.slice(0, 20).join(', ') + (visible.length > 20 ? `, … (${visible.length})` : '')
-    return [
-      ...(visible.length === 0 ? [] : [`${address} answers at ports that are not allowed: ${shown}`]),
-      ...(lost > 8 ? [`${address}: the machine did not keep up, ${lost} of 1022 times`] : []),
-    ]
-  })
-  if (problems.length > 0) return broken(problems.join('; '))
-  const answers = own.map(({address, open, refused}) => {
-    const words = [open.length > 0 && `open: ${open.join(', ')}`, refused.length > 0 && `closed: ${refused.join(', ')}`]
-    return `${address}: ${words.filter(Boolean).join('; ') || 'no port answers'}`
-  })
-  return defended('powerless', `ports 1 to 65535, ${answers.join('; ')}; allowed: ${allowed.join(', ') || 'none'}`)
-}
-
 export function networkManipulations(): Manipulation[] {
   const once = wireBoot()
   const scan = (family: Scan['family'], id: string, quick = false): Manipulation => ({
     ...{id, quick, group: 'network', title: `Just the allowed ports answer on ${family}`},
-    action: `sends a TCP SYN to each of the ports 1 to 65535 of every ${family} address, on the machine's own cable`,
-    run: async (bench) => {
-      const {scans} = await once(bench)
-      return judgeScan(scans, family, inboundPorts(bench.subject))
-    },
+    action: `sends a TCP SYN and a UDP datagram to each of the ports 1 to 65535 of every ${family} address, on the machine's own cable`,
+    run: async (bench) => judgeScan(await once(bench), {family, allowed: inboundRules(bench.subject)}),
   })
   return [
     {
@@ -110,18 +83,8 @@ export function networkManipulations(): Manipulation[] {
     scan('IPv6', 'scan-ipv6'),
     {
       ...{id: 'network-silent', group: 'network', title: 'The machine asks nobody who is not allowed'},
-      action: 'writes down every connection that the machine begins by itself',
-      run: async (bench) => {
-        const {attempts, address4} = await once(bench)
-        if (address4 === null) return skipped('the machine takes no address, so it has no network')
-        const allowed = outboundPorts(bench.subject)
-        // Questions to the name server that DHCP named, time, and DHCP itself are left to their own rules.
-        const others = attempts.filter(({protocol, port}) => protocol === 'tcp' && !allowed.includes(port))
-        const seen = [...new Set(others.map(({protocol, port, address}) => `${protocol} ${address}:${port}`))]
-        return seen.length === 0
-          ? defended('powerless', `${attempts.length} packets, all allowed`)
-          : broken(seen.join(', '))
-      },
+      action: 'writes down every packet that the machine sends by itself, whichever protocol it is',
+      run: async (bench) => judgeSilence(await once(bench), outboundOf(bench.subject)),
     },
   ]
 }

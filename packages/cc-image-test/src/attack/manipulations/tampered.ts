@@ -1,12 +1,13 @@
 import type {BootOptions} from 'cc-core/vm'
 import {skipped} from 'cc-core/report'
 
-import {judgeBoot, type Bench, type Expectation} from '../bench.js'
+import type {Expectation} from '../../judges/boot.js'
+import {judgeBoot, type Bench} from '../bench.js'
 import type {Machine} from '../machine.js'
 import type {Manipulation} from '../manipulation.js'
 
 /** A manipulation that is one boot of one machine. */
-export interface Tampering extends Omit<Manipulation, 'run'>, Expectation {
+export interface Tampering extends Omit<Manipulation, 'run'>, Omit<Expectation, 'hardened'> {
   /** What is done to the machine before it starts. */
   prepare: (machine: Machine, bench: Bench) => Promise<void> | void
   /** Why it cannot be tried, or null. */
@@ -18,7 +19,7 @@ export interface Tampering extends Omit<Manipulation, 'run'>, Expectation {
 
 /** Entries of the table as manipulations. */
 export const tampered = (entries: readonly Tampering[]): Manipulation[] =>
-  entries.map(({prepare, impossible, diskBytes, boot, detected, powerless, because, ...about}) => ({
+  entries.map(({prepare, impossible, diskBytes, boot, detected, powerless, channels, because, ...about}) => ({
     ...about,
     async run(bench) {
       const reason = impossible?.(bench) ?? null
@@ -28,6 +29,12 @@ export const tampered = (entries: readonly Tampering[]): Manipulation[] =>
       const machine = await bench.machine(about.id, diskBytes && {diskBytes: diskBytes(bench)})
       await prepare(machine, bench)
       const result = await bench.boot(machine, boot?.(machine))
-      return judgeBoot(bench, result, {because, ...(detected && {detected}), ...(powerless && {powerless})})
+      const expected = {
+        because,
+        ...(detected && {detected}),
+        ...(powerless && {powerless}),
+        ...(channels && {channels}),
+      }
+      return judgeBoot(bench, result, expected, machine.folder)
     },
   }))

@@ -17,6 +17,7 @@ import {
   type Address,
   type Frame,
 } from './frames.js'
+import type {Attempt, Scan} from '../../judges/network.js'
 import type {Wire} from './wire.js'
 
 export const guestMac = '52:54:00:77:00:0f'
@@ -28,14 +29,13 @@ const prefix6 = ipv6('2001:db8:77::')
 const everybody = mac('ff:ff:ff:ff:ff:ff')
 const allNodes = ipv6('ff02::1')
 const ndp = {routerSolicitation: 133, routerAdvertisement: 134, neighborSolicitation: 135, neighborAdvertisement: 136}
-const echoRequest = 128
+const echoRequest = {icmp: 8, icmpv6: 128}
 
-/** What a guest tried to reach. */
-export interface Attempt {
-  address: string
-  port: number
-  protocol: 'tcp' | 'udp'
-}
+/** Of this host: what it hands out by DHCP, and by router advertisements, as name server too. */
+export const ownAddresses = [showAddress(host4), showAddress(host6)] as const
+
+/** The ports that scans are sent from: two passes by TCP, and UDP. */
+const scanPorts = {tcp: 40_000, udp: 40_002}
 
 /**
  * Everything that a guest has for a network, in the hands of whoever owns the host: the one neighbour, DHCP server, name
@@ -74,21 +74,29 @@ export class HostileHost {
     const server = Buffer.concat([Buffer.from([25, 3, 0, 0, 0, 1, 0x51, 0x80]), host6])
     const body = Buffer.concat([Buffer.from([64, 0x08, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0]), prefix, server])
     this.#send6(allNodes, icmpv6(host6, allNodes, ndp.routerAdvertisement, body))
-    this.#send6(allNodes, icmpv6(host6, allNodes, echoRequest, Buffer.from([0, 1, 0, 1])))
+    this.#send6(allNodes, icmpv6(host6, allNodes, echoRequest.icmpv6, Buffer.from([0, 1, 0, 1])))
   }
 
   /**
-   * Try every TCP port of one address of the guest.
+   * Try every port of one address of the guest, twice.
    * @returns the ports that answered: those with a program behind them, and those that said that there is none
    */
-  async scan(address: Address, signal: AbortSignal): Promise<{open: number[]; refused: number[]; lost: number}> {
+  async scan(
+    address: Address,
+    protocol: Scan['protocol'],
+    signal: AbortSignal,
+  ): Promise<Pick<Scan, 'asked' | 'open' | 'refused' | 'lost'>> {
     this.#answers.clear()
     const own = address.length === 4 ? host4 : sourceFor(address)
-    let lost = 0
+    let [lost, asked] = [0, 0]
     for (const pass of [0, 1]) {
       for (let port = 1; port <= 65_535; port++) {
         if (signal.aborted) break
-        if (!this.#answers.has(String(port))) this.#syn(own, address, port, pass)
+        if (pass === 0) asked++
+        if (!this.#answers.has(String(port))) {
+          if (protocol === 'tcp') this.#syn(own, address, port, pass)
+          else this.#sendIp(address, udp(own, address, {from: scanPorts.udp, to: port}, Buffer.from([0])))
+        }
         // The guest answers ARP whatever its firewall says. So when it does, it has taken what was sent before.
         if (port % 128 === 0 && !(await this.#heard(signal))) lost++
       }
@@ -96,7 +104,7 @@ export class HostileHost {
     await sleep(1000)
     const ports = (answer: string) =>
       [...this.#answers.entries()].filter(([, value]) => value === answer).map(([port]) => Number(port))
-    return {open: ports('open'), refused: ports('refused'), lost}
+    return {asked, open: ports('open'), refused: ports('refused'), lost}
   }
 
   /** Wait for a program behind a port: what starts late is to be seen by a scan, too. Whether it came in time. */
@@ -113,7 +121,7 @@ export class HostileHost {
   guestAddress4 = (): Address => guest4
 
   #syn(from: Address, to: Address, port: number, pass: number): void {
-    const segment = {sourcePort: 40_000 + pass, destinationPort: port, sequence: 1000, acknowledgement: 0}
+    const segment = {sourcePort: scanPorts.tcp + pass, destinationPort: port, sequence: 1000, acknowledgement: 0}
     this.#sendIp(to, tcp(from, to, {...segment, flags: tcpFlags.syn}))
   }
 
@@ -134,6 +142,7 @@ export class HostileHost {
     if (frame.arp !== undefined) this.#onArp(frame.arp)
     if (frame.source?.length === 16) this.#learn6(frame.source)
     if (frame.icmpv6 !== undefined) this.#onNdp(frame)
+    this.#onIcmp(frame)
     if (frame.udp !== undefined) this.#onUdp(frame)
     if (frame.tcp !== undefined) this.#onTcp(frame)
   }
@@ -166,13 +175,30 @@ export class HostileHost {
     }
   }
 
+  /** A ping of the guest, or its word that a port of UDP has no program behind it (RFC 792, RFC 4443). */
+  #onIcmp({icmp, icmpv6: message, destination}: Frame): void {
+    if (destination === undefined) return
+    if (icmp?.type === echoRequest.icmp || message?.type === echoRequest.icmpv6) this.#note('echo', destination, 0)
+    // Behind the header of the packet that it is about, of IPv4 with options, come the ports.
+    const about = icmp?.type === 3 ? icmp.body : message?.type === 1 ? message.body.subarray(4) : undefined
+    if (about === undefined || about.length < 1) return
+    const header = icmp === undefined ? 40 : ((about[0] ?? 0) & 15) * 4
+    if (about.length < header + 4 || about.readUInt16BE(header) !== scanPorts.udp) return
+    this.#answer(about.readUInt16BE(header + 2), 'refused')
+  }
+
+  #answer(port: number, answer: 'open' | 'refused'): void {
+    if (this.#answers.get(String(port)) !== 'open') this.#answers.set(String(port), answer)
+  }
+
   #onUdp({udp: datagram, destination}: Frame): void {
     if (datagram === undefined || destination === undefined) return
-    const kind = datagram.destinationPort === 67 ? dhcpQuestion(datagram.payload) : null
-    if (kind === null) {
-      this.#note('udp', destination, datagram.destinationPort)
+    if (datagram.destinationPort === scanPorts.udp) {
+      this.#answer(datagram.sourcePort, 'open')
       return
     }
+    const kind = datagram.destinationPort === 67 ? dhcpQuestion(datagram.payload) : null
+    this.#note('udp', destination, datagram.destinationPort)
     if (kind !== 1 && kind !== 3) return
     if (kind === 3) this.#has4 = true
     const answer = dhcpAnswer(datagram.payload, kind, {guest: guest4, server: host4, ...this.options})
@@ -183,10 +209,9 @@ export class HostileHost {
   #onTcp({tcp: segment, source, destination}: Frame): void {
     if (segment === undefined || source === undefined || destination === undefined) return
     const {flags, sourcePort, destinationPort, sequence} = segment
-    if (destinationPort === 40_000 || destinationPort === 40_001) {
+    if (destinationPort === scanPorts.tcp || destinationPort === scanPorts.tcp + 1) {
       const answer = (flags & tcpFlags.rst) !== 0 ? 'refused' : (flags & tcpFlags.syn) !== 0 ? 'open' : null
-      if (answer !== null && this.#answers.get(String(sourcePort)) !== 'open')
-        this.#answers.set(String(sourcePort), answer)
+      if (answer !== null) this.#answer(sourcePort, answer)
       return
     }
     if ((flags & tcpFlags.syn) === 0) return

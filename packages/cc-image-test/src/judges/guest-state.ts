@@ -3,7 +3,7 @@ export type GuestState = Readonly<Record<string, unknown>>
 
 const markers = ['CC-BOOT ', 'CC-HARDENED ']
 
-/** The state out of the lines of a console. A line that is no JSON is taken as it is: then it differs. */
+/** The state out of the lines of a console. A line that is no JSON is taken as it is: `stateProblem` names it. */
 export function stateOf(lines: readonly string[]): GuestState {
   const state: Record<string, unknown> = {}
   for (const line of lines) {
@@ -14,6 +14,30 @@ export function stateOf(lines: readonly string[]): GuestState {
   }
   return state
 }
+
+/**
+ * Why a state says nothing: two machines that both say nothing are not alike.
+ * @param hardened whether the machine also has to say that it is locked down
+ */
+export function stateProblem(state: GuestState, hardened: boolean): string | null {
+  const cut = markers.filter((marker) => `${marker}text` in state)
+  if (cut.length > 0) return `${cut.map((marker) => marker.trim()).join(' and ')} is not JSON`
+  const silent = markers.filter((marker) => !(`${marker}version` in state))
+  const needed = silent.filter((marker) => hardened || marker === markers[0])
+  return needed.length === 0 ? null : `there is no ${needed.map((marker) => marker.trim()).join(' and no ')}`
+}
+
+/** What two machines say differently of themselves; null for nothing. */
+export function differenceOf(state: GuestState, baseline: GuestState): string | null {
+  const keys = [...new Set([...Object.keys(baseline), ...Object.keys(state)])]
+  const different = keys
+    .map((key) => [key, textOf(baseline[key]), textOf(state[key])] as const)
+    .filter(([, before, after]) => before !== after)
+    .map(([key, before, after]) => `${key} is ${after}, not ${before}`)
+  return different.length === 0 ? null : different.join('; ')
+}
+
+const textOf = (value: unknown) => (value === undefined ? 'missing' : JSON.stringify(value))
 
 function parse(json: string): Record<string, unknown> {
   try {
@@ -37,6 +61,7 @@ const stable = (paths: unknown[]) =>
 
 /** What is written to a root that is only read lies in memory, of which each boot has a few pages more or less. */
 function sized(partition: unknown): unknown {
+  if (typeof partition !== 'object' || partition === null) return partition
   const {bytes, ...rest} = partition as Record<string, unknown>
   return rest['mount'] === '/' && rest['integrity'] === 'verity' ? rest : {bytes, ...rest}
 }

@@ -1,0 +1,56 @@
+import {ended, runs} from '../fixtures/boots.js'
+import type {CasesOf} from '../fixtures/cases.js'
+import {stateOf} from './guest-state.js'
+
+const line = (change = {}) => `CC-BOOT ${JSON.stringify({version: 1, seconds: 3, swap: false, ...change})}`
+const hardened = (change = {}) => `CC-HARDENED ${JSON.stringify({version: 1, modulesLocked: true, ...change})}`
+const baseline = stateOf([line(), hardened()])
+const because = 'it is so'
+const powerless = {because, powerless: true, hardened: true} as const
+const detected = {because, detected: /verity/, hardened: true}
+const up = (...lines: string[]) => ({boot: runs(lines), baseline, channels: {}})
+const off = (...lines: string[]) => ({boot: ended(lines), baseline: undefined, channels: {}})
+
+export const cases: CasesOf<typeof import('./boot.js')> = {
+  judgeTampered: {
+    good: [
+      [off('[  1.2] device-mapper: verity: corrupted'), detected],
+      [{...off('verity'), boot: ended(['verity'], {exit: 'panicked'})}, detected],
+      [up(line({seconds: 7}), hardened()), powerless],
+      [
+        {...up(line(), hardened()), channels: {hvc0: '', agent: 'noise'}},
+        {...powerless, channels: ['hvc0', 'agent']},
+      ],
+    ],
+    bad: {
+      'up, although it must not be': [up(line(), hardened()), detected, /as if nothing had been done/],
+      'up in another state': [up(line({swap: true}), hardened()), powerless, /CC-BOOT swap is true, not false/],
+      'up without its lock': [up(line(), hardened({modulesLocked: false})), powerless, /modulesLocked is false/],
+      'off for another reason': [off('cc: FAILED: other'), detected, /for another reason/],
+      'off, although it is to be powerless': [off('cc: FAILED: x'), powerless, /it is not powerless/],
+      hanging: [{...off('verity'), boot: ended(['verity'], {exit: 'timed-out'})}, detected, /timed-out/],
+      'off, with a shell before': [off('(initramfs) ', 'verity'), detected, /a shell or a login is offered/],
+      'up, with a program of the host': [up('CC-OWNED', line(), hardened()), powerless, /a program of the host/],
+      'a login at another console': [
+        {...up(line(), hardened()), channels: {ttyS1: 'Debian\r\ncc login: '}},
+        {...powerless, channels: ['ttyS1']},
+        /ttyS1 offers 'cc login:'/,
+      ],
+    },
+    missing: {
+      'the untouched machine': [{...up(line(), hardened()), baseline: undefined}, powerless],
+      'two machines that both say nothing': [{boot: runs(['']), baseline: {}, channels: {}}, powerless],
+      'a report that is cut, as that of the untouched machine is': [
+        {
+          boot: runs(['CC-BOOT {"version":1', hardened()]),
+          baseline: stateOf(['CC-BOOT {"version":1', hardened()]),
+          channels: {},
+        },
+        powerless,
+      ],
+      'what the lock-down says': [{boot: runs([line()]), baseline: stateOf([line()]), channels: {}}, powerless],
+      'a console that has to have been there': [up(line(), hardened()), {...powerless, channels: ['hvc0']}],
+      'an empty console': [off(), detected],
+    },
+  },
+}

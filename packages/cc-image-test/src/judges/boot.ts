@@ -1,0 +1,64 @@
+import type {Verdict} from 'cc-core/report'
+import type {BootResult} from 'cc-core/vm'
+
+import {channelOffers, describeExit, shellLines} from './console-text.js'
+import {differenceOf, stateOf, stateProblem, type GuestState} from './guest-state.js'
+import {broken, defended, judgingAttack} from './outcome.js'
+
+/** What must come of a boot. */
+export interface Expectation {
+  /** The machine powers off, and one of its last lines is like this. */
+  detected?: RegExp
+  /** The machine comes up in the state of the untouched one; or in another that is as good, null if it is. */
+  powerless?: true | ((state: GuestState, baseline: GuestState) => string | null)
+  /** Consoles besides the first that have to have been there. */
+  channels?: readonly string[]
+  /** Whether the machine also has to say that it is locked down. */
+  hardened?: boolean
+  /** Why that is so, for the report. */
+  because: string
+}
+
+export interface TamperedBoot {
+  boot: BootResult
+  /** What the untouched machine says; not needed where the machine ends for its own reason. */
+  baseline?: GuestState | undefined
+  /** What was said at consoles besides the first, by their name. */
+  channels: Readonly<Record<string, string>>
+}
+
+/** A boot that was tampered with. A shell is never right. */
+export const judgeTampered = judgingAttack<TamperedBoot>(
+  'boot',
+  'channels',
+)((seen, expected: Expectation) => {
+  const {boot, channels} = seen
+  const silent = (expected.channels ?? []).filter((name) => channels[name] === undefined)
+  if (silent.length > 0) return broken(`there is no evidence of ${silent.join(', ')}`)
+  const offers = [...shellLines(boot.lines), ...channelOffers(channels)]
+  if (offers.length > 0) return broken(`a shell or a login is offered: ${offers.join(', ')}`)
+  if (boot.lines.some((line) => line.includes('CC-OWNED'))) return broken('a program of the host runs in the machine')
+  if (boot.matched !== null) return running(seen, expected)
+  if (boot.exit !== 'powered-off' && boot.exit !== 'panicked') return broken(describeExit(boot))
+  if (expected.detected === undefined) return broken(`it is not powerless: ${describeExit(boot)}`)
+  const line = boot.lines.findLast((text) => expected.detected?.test(text))
+  if (line === undefined) return broken(`it ends, but for another reason: ${describeExit(boot)}`)
+  return defended('detected', `${expected.because}: '${tidy(line)}'`)
+})
+
+function running({boot, baseline}: TamperedBoot, {powerless, because, hardened = false}: Expectation): Verdict {
+  if (powerless === undefined) return broken('it comes up as if nothing had been done')
+  const state = stateOf(boot.lines)
+  if (baseline === undefined) return broken('there is no evidence of the untouched machine')
+  const nothing = stateProblem(state, hardened) ?? stateProblem(baseline, hardened)
+  if (nothing !== null) return broken(`what the machine says of itself cannot be compared: ${nothing}`)
+  const difference = powerless === true ? differenceOf(state, baseline) : powerless(state, baseline)
+  return difference === null ? defended('powerless', because) : broken(`it comes up in another state: ${difference}`)
+}
+
+/** A line of the console without the time stamp of the kernel. */
+const tidy = (line: string) =>
+  line
+    .trim()
+    .replace(/^\[\s*[\d.]+\] /, '')
+    .slice(0, 200)

@@ -1,0 +1,129 @@
+import type {CasesOf} from '../fixtures/cases.js'
+import type {Attempt, Scan} from './network.js'
+
+const scan = (change: Partial<Scan> = {}): Scan => ({
+  ...{family: 'IPv4', protocol: 'tcp', address: '10.77.0.15', asked: 65_535, open: [], refused: [], lost: 0},
+  ...change,
+})
+const both = (change: Partial<Scan> = {}) => ({scans: [scan(change), scan({...change, protocol: 'udp'})]})
+const v4 = {family: 'IPv4', allowed: []} as const
+const server = {family: 'IPv4', allowed: [{port: 8002, protocol: 'tcp'}]} as const
+
+const outbound = {
+  rules: [
+    {port: 8002, protocol: 'tcp', cidr: null},
+    {port: 123, protocol: 'udp', cidr: '10.0.0.0/8'},
+    {port: 443, protocol: 'tcp', cidr: 'fd00::/8'},
+  ],
+  resolvers: ['10.77.0.2', 'fe80:0:0:0:5054:ff:fe77:2'],
+  dhcp: '10.77.0.2',
+} as const
+const attempt = (protocol: Attempt['protocol'], address: string, port: number): Attempt => ({protocol, address, port})
+const usual = [
+  attempt('udp', '255.255.255.255', 67),
+  attempt('udp', 'ff02:0:0:0:0:0:1:2', 547),
+  attempt('udp', '10.77.0.2', 53),
+  // systemd-resolved, after a name server that does not answer by UDP.
+  attempt('tcp', '10.77.0.2', 53),
+  attempt('tcp', 'fe80:0:0:0:5054:ff:fe77:2', 53),
+  attempt('tcp', '1.2.3.4', 8002),
+  attempt('udp', '10.1.2.3', 123),
+  attempt('tcp', 'fd00:0:0:0:0:0:0:1', 443),
+]
+const wire = (...more: Attempt[]) => ({attempts: [...usual, ...more], address4: '10.77.0.15'})
+const strangers: Readonly<Record<string, readonly [Attempt, RegExp]>> = {
+  'a TCP port that is not allowed': [attempt('tcp', '1.2.3.4', 443), /tcp 1\.2\.3\.4:443/],
+  'a UDP port that is not allowed': [attempt('udp', '1.2.3.4', 4444), /udp 1\.2\.3\.4:4444/],
+  'the number of an allowed port by the other protocol': [attempt('udp', '1.2.3.4', 8002), /udp 1\.2\.3\.4:8002/],
+  'an allowed port of another network': [attempt('udp', '11.0.0.1', 123), /udp 11\.0\.0\.1:123/],
+  'another name server': [attempt('udp', '8.8.8.8', 53), /udp 8\.8\.8\.8:53/],
+  'another name server by TCP': [attempt('tcp', '8.8.8.8', 53), /tcp 8\.8\.8\.8:53/],
+  'another port of the name server': [attempt('tcp', '10.77.0.2', 853), /tcp 10\.77\.0\.2:853/],
+  'a ping': [attempt('echo', '1.2.3.4', 0), /echo 1\.2\.3\.4/],
+}
+
+const ports = [22, 443]
+const closed = ports.map((port) => `${port}:closed`).join(' ')
+const forbidden = {...outbound, ports}
+const said = (change = {}, ...more: Attempt[]) => ({
+  facts: {'out-forbidden': closed, 'out-forbidden6': closed, ...change},
+  attempts: [...usual, ...more],
+})
+
+export const cases: CasesOf<typeof import('./network.js')> = {
+  judgeScan: {
+    good: [
+      [both(), v4],
+      [{scans: [scan({open: [8002]}), scan({protocol: 'udp'})]}, server],
+      [both({lost: 8}), v4],
+    ],
+    bad: {
+      'an open port': [{scans: [scan({open: [22]}), scan({protocol: 'udp'})]}, server, /tcp ports .*: 22$/],
+      'a port that says that it is closed': [{scans: [scan({refused: [23]}), scan({protocol: 'udp'})]}, v4, /23/],
+      'an open port of UDP': [{scans: [scan(), scan({protocol: 'udp', open: [161]})]}, v4, /udp ports .*161/],
+      'the number of an allowed port by UDP': [
+        {scans: [scan(), scan({protocol: 'udp', open: [8002]})]},
+        server,
+        /8002/,
+      ],
+      'all ports': [both({refused: Array.from({length: 65_535}, (_, index) => index + 1)}), v4, /\(65535\)/],
+      'a second address that answers': [
+        {scans: [...both().scans, ...both({address: '10.77.0.16', open: [80]}).scans]},
+        v4,
+        /10\.77\.0\.16 answers/,
+      ],
+    },
+    missing: {
+      'no scan': [{scans: []}, v4],
+      'only the other family': [both({family: 'IPv6'}), v4],
+      'only TCP': [{scans: [scan()]}, v4],
+      'a scan that was cut': [both({asked: 30_000}), v4],
+      'a machine that did not keep up': [both({lost: 9}), v4],
+    },
+  },
+  judgeSilence: {
+    good: [[wire(), outbound]],
+    bad: Object.fromEntries(
+      Object.entries(strangers).map(([name, [packet, text]]) => [name, [wire(packet), outbound, text] as const]),
+    ),
+    missing: {
+      'no address': [{...wire(), address4: null}, outbound],
+      'not one packet': [{...wire(), attempts: []}, outbound],
+    },
+  },
+  judgeForbidden: {
+    good: [[said(), forbidden]],
+    bad: {
+      'an open port': [said({'out-forbidden': '22:closed 443:open'}), forbidden, /443:open/],
+      'an open port on IPv6': [said({'out-forbidden6': '22:open 443:closed'}), forbidden, /22:open/],
+      ...Object.fromEntries(
+        Object.entries(strangers).map(([name, [packet, text]]) => [name, [said({}, packet), forbidden, text] as const]),
+      ),
+    },
+    missing: {
+      'nothing was tried': [said({'out-forbidden': ''}), forbidden],
+      'one port was not tried': [said({'out-forbidden6': '22:closed'}), forbidden],
+      'the probe did not say': [said({'out-forbidden': undefined}), forbidden],
+      'not one packet': [{...said(), attempts: []}, forbidden],
+    },
+  },
+  judgeAllowed: {
+    good: [[{facts: {'out-allowed': '8002:open'}, attempts: [attempt('tcp', '10.77.0.2', 8002)]}, {ports: [8002]}]],
+    bad: {
+      'a closed port': [
+        {facts: {'out-allowed': '8002:closed'}, attempts: [attempt('tcp', '10.77.0.2', 8002)]},
+        {ports: [8002]},
+        /not connected: 8002/,
+      ],
+      'a port that the wire has not seen': [
+        {facts: {'out-allowed': '8002:open'}, attempts: [attempt('udp', '10.77.0.2', 8002)]},
+        {ports: [8002]},
+        /not connected: 8002/,
+      ],
+    },
+    missing: {
+      'the probe did not say': [{facts: {}, attempts: [attempt('tcp', '10.77.0.2', 8002)]}, {ports: [8002]}],
+      'no port was tried': [{facts: {'out-allowed': ''}, attempts: []}, {ports: []}],
+    },
+  },
+}
