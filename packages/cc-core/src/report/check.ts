@@ -28,6 +28,11 @@ export interface Verdict {
   detail: string
   fix?: string
   outcome?: string
+  /**
+   * The id of the check that answers for evidence that is missing here. Where that one has failed, too, this one is not
+   * a second failure.
+   */
+  cause?: string
 }
 
 export const passed = (detail: string): Verdict => ({status: 'passed', detail})
@@ -70,7 +75,7 @@ export async function runChecks(tasks: readonly CheckTask[], options: RunChecksO
   const started = Date.now()
   const steps = tasks.map(({id, title: text}) => ({id, title: text}))
   reporter.report({type: 'stage-start', stage: 'checks', title, steps, independent: true})
-  const checks: Check[] = []
+  const checks: (Check & Pick<Verdict, 'cause'>)[] = []
   const waiting = [...tasks.entries()].sort(([, a], [, b]) => (a.rank ?? 0) - (b.rank ?? 0))
   const work = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
@@ -80,10 +85,24 @@ export async function runChecks(tasks: readonly CheckTask[], options: RunChecksO
   }
   await Promise.all(Array.from({length: jobs}, work))
   reporter.report({type: 'stage-done', stage: 'checks', ms: Date.now() - started})
-  return checks
+  return withoutConsequences(checks)
 }
 
-async function runCheck(task: CheckTask, reporter: Reporter, signal: AbortSignal | undefined): Promise<Check> {
+/** One cause is one failure. A check whose cause was not looked at, or did not fail, stays failed. */
+function withoutConsequences(checks: readonly (Check & Pick<Verdict, 'cause'>)[]): Check[] {
+  const failures = new Set(checks.flatMap(({id, status}) => (status === 'failed' ? [id] : [])))
+  return checks.map(({cause, ...check}) =>
+    cause !== undefined && check.status === 'failed' && failures.has(cause)
+      ? {...check, status: 'skipped', detail: `${check.detail}: see ${cause}`}
+      : check,
+  )
+}
+
+async function runCheck(
+  task: CheckTask,
+  reporter: Reporter,
+  signal: AbortSignal | undefined,
+): Promise<Check & Pick<Verdict, 'cause'>> {
   const {id, title, group, action} = task
   if (signal?.aborted) throw new CcError('E_INTERRUPTED', 'interrupted')
   const started = Date.now()

@@ -72,6 +72,21 @@ describe('runChecks', () => {
     expect(reporter.events).toContainEqual({type: 'step-line', step: 'e', line: 'working'})
   })
 
+  it('counts one cause once, and only where it was found to have failed', async () => {
+    const of = (cause: string) => () => ({...failed('nothing to look at'), cause})
+    const tasks = [task('boot', () => failed('off')), task('fine', () => passed('up'))]
+    const dependent = [task('a', of('boot')), task('b', of('fine')), task('c', of('elsewhere'))]
+    const run = async (all: CheckTask[]) =>
+      (await runChecks(all, {title: 'Checks', reporter: new RecordingReporter()})).map(({id, status}) => [id, status])
+    expect(await run([...dependent, ...tasks])).toEqual([
+      ['a', 'skipped'],
+      ...['b', 'c', 'boot'].map((id) => [id, 'failed']),
+      ['fine', 'passed'],
+    ])
+    // Alone it is a failure.
+    expect(await run(dependent)).toEqual(['a', 'b', 'c'].map((id) => [id, 'failed']))
+  })
+
   it('ends at an interruption, before and in a check', async () => {
     const reporter = new RecordingReporter()
     const abort = new AbortController()

@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 
-import {isBootReport, parseBootReport} from './index.js'
+import {isBootReport, parseBootReport, readBootReport} from './index.js'
 
 const line =
   'CC-BOOT {"version":1,"profile":"development","kernel":"6.1.0","hostname":"cc","locale":"en_US.UTF-8",' +
@@ -30,5 +30,19 @@ describe('parseBootReport', () => {
 
   it.each(['', 'cc-boot {}', ' CC-BOOT {', 'CC-BOOT'])('does not take %j for one', (text) => {
     expect(isBootReport(text)).toBe(false)
+  })
+})
+
+describe('readBootReport', () => {
+  it('keeps each field that is valid, and no other', () => {
+    expect(readBootReport(line)).toEqual(parseBootReport(line))
+    const {swap, ...others} = readBootReport(line.replace('"swap":false', '"swap":"no"'))
+    expect(swap).toBeUndefined()
+    expect(others).toMatchObject({hostname: 'cc', version: 1})
+    expect(Object.keys(others)).toHaveLength(10)
+  })
+
+  it.each([line.slice(0, 90), 'CC-BOOT {', 'CC-BOOT null', 'CC-BOOT []'])('has nothing of %j', (text) => {
+    expect(readBootReport(text)).toEqual({})
   })
 })

@@ -52,3 +52,21 @@ export function parseBootReport(line: string): BootReport {
   const [issue] = result.error.issues
   throw wrong(`has no valid '${issue?.path.join('.') ?? ''}' (${issue?.message ?? ''})`)
 }
+
+/**
+ * What of a boot report can be used, field by field: one that is malformed says nothing about the others.
+ * @returns nothing for a line that is no JSON object
+ */
+export function readBootReport(line: string): Partial<BootReport> {
+  let json: unknown
+  try {
+    json = JSON.parse(line.slice(marker.length))
+  } catch {
+    return {}
+  }
+  if (typeof json !== 'object' || json === null) return {}
+  const fields = Object.entries(bootReport.shape).map(
+    ([name, field]) => [name, field.safeParse((json as Record<string, unknown>)[name])] as const,
+  )
+  return Object.fromEntries(fields.flatMap(([name, {success, data}]) => (success ? [[name, data]] : [])))
+}
