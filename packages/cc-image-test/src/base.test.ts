@@ -343,7 +343,9 @@ describe('cc-image-test base', {timeout: 60_000}, () => {
       partitions: partitions.map((partition) => ({...partition, start: 0})),
     }))
     const {failed} = await base(files)
-    expect(failed['manifest']).toContain("'../outside' is no file name; cc-app begins inside the partition before it")
+    expect(failed['manifest']).toContain(
+      "'../outside' is not a file name; cc-app begins inside the partition before it",
+    )
   })
 
   it('takes the qcow2 for the directory, shows its plan, and runs nothing of it', async () => {
@@ -370,5 +372,5 @@ it('follows no link out of keys/', async () => {
   mkdirSync(join(dir, 'outside'))
   unlinkSync(join(image, 'keys/root.key'))
   symlinkSync(join(dir, 'outside'), join(image, 'keys/root.key'))
-  expect((await base(/^keys/)).failed['keys-private']).toBe('keys/root.key is no file')
+  expect((await base(/^keys/)).failed['keys-private']).toBe('keys/root.key is not a file')
 })

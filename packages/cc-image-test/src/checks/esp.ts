@@ -3,11 +3,12 @@ import {readdir, readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {espName} from 'cc-core/layout'
-import {parseManifest, sha256File, type Manifest} from 'cc-core/manifest'
-import {failed, passed, verdictOf, type CheckTask, type Verdict} from 'cc-core/report'
+import {parseManifest, sha256File} from 'cc-core/manifest'
+import type {CheckTask} from 'cc-core/report'
 import {callStep, planStep} from 'cc-core/steps'
 
 import type {ImageUnderTest} from '../image/under-test.js'
+import {judgeEspFiles, judgeEspManifest, judgeNoEsp} from '../judges/esp.js'
 
 /** The EFI system partition: it starts the very files of the image directory, and describes the same image. */
 export function espChecks(subject: ImageUnderTest): CheckTask[] {
@@ -15,10 +16,7 @@ export function espChecks(subject: ImageUnderTest): CheckTask[] {
   const {manifest} = image
   const partition = manifest.partitions.find(({name}) => name === espName)
   if (partition === undefined) {
-    const run = () =>
-      config.layout.esp
-        ? failed('the image has none, and layout.esp asks for one')
-        : passed('there is none, as configured')
+    const run = () => judgeNoEsp(manifest, {wanted: config.layout.esp})
     return [{id: 'esp', title: 'The EFI system partition is as configured', run}]
   }
   let opening: Promise<string> | undefined
@@ -33,60 +31,29 @@ export function espChecks(subject: ImageUnderTest): CheckTask[] {
     {
       id: 'esp-files',
       title: 'The ESP starts the kernel, initrd and command line of the image',
-      run: async () => compareFiles(await opened(), subject),
+      run: async () => {
+        const folder = await opened()
+        const files = Object.fromEntries(Object.entries(manifest.artefacts).map(([name, {sha256}]) => [name, sha256]))
+        const headers = await hashes(join(await subject.sealed(), 'headers'))
+        const {headers: _, ...top} = await hashes(folder)
+        return judgeEspFiles({files: top, headers: await hashes(join(folder, 'headers'))}, {files, headers})
+      },
     },
     {
       id: 'esp-manifest',
       title: 'The ESP describes the same image',
       run: async () => {
-        const file = join(await opened(), 'manifest.json')
-        const copy = parseManifest(await readFile(file, 'utf8'), 'manifest.json on the ESP')
-        return verdictOf(
-          manifestDifferences(copy, manifest),
-          'the manifest but for sizes of the disk and the hash of the ESP',
-        )
+        const text = await readFile(join(await opened(), 'manifest.json'), 'utf8')
+        return judgeEspManifest({copy: parseManifest(text, 'manifest.json on the ESP')}, {manifest})
       },
     },
   ]
 }
 
-async function compareFiles(folder: string, subject: ImageUnderTest): Promise<Verdict> {
-  const {manifest} = subject.image
-  const problems: string[] = []
-  for (const [name, {sha256}] of Object.entries(manifest.artefacts)) {
-    if (!existsSync(join(folder, name))) problems.push(`${name} is missing`)
-    else if ((await sha256File(join(folder, name))) !== sha256) problems.push(`${name} is another`)
-  }
-  const headers = join(await subject.sealed(), 'headers')
-  const expected = existsSync(headers) ? await readdir(headers) : []
-  const found = existsSync(join(folder, 'headers')) ? await readdir(join(folder, 'headers')) : []
-  for (const name of expected) {
-    if (!found.includes(name)) problems.push(`the LUKS header ${name} is missing`)
-    else if ((await sha256File(join(folder, 'headers', name))) !== (await sha256File(join(headers, name))))
-      problems.push(`the LUKS header ${name} is not the one of the initrd`)
-  }
-  const known = [...Object.keys(manifest.artefacts), 'manifest.json', 'headers']
-  const unknown = [
-    ...(await readdir(folder)).filter((name) => !known.includes(name)),
-    ...found.filter((name) => !expected.includes(name)),
-  ]
-  problems.push(...unknown.map((name) => `${name} is not known`))
-  return verdictOf(problems, [...Object.keys(manifest.artefacts), ...expected].join(', '))
-}
-
-/** What of the copy is not as in the manifest. A resize changes sizes in the image directory only. */
-export function manifestDifferences(copy: Manifest, manifest: Manifest): string[] {
-  const [has, wants] = [comparable(copy), comparable(manifest)]
-  return Object.keys({...has, ...wants})
-    .filter((key) => JSON.stringify(has[key]) !== JSON.stringify(wants[key]))
-    .map((key) => `'${key}' differs`)
-}
-
-function comparable(manifest: Manifest): Record<string, unknown> {
-  const partitions = manifest.partitions.map((partition) => ({
-    ...partition,
-    ...(partition.name === espName ? {content: null} : {}),
-    ...(partition.grow ? {size: 0} : {}),
-  }))
-  return {...manifest, disk: null, partitions}
+/** sha256 of what is in a folder, by name; a folder in it has none. Nothing where there is no folder. */
+async function hashes(folder: string): Promise<Record<string, string>> {
+  const entries = existsSync(folder) ? await readdir(folder, {withFileTypes: true}) : []
+  const found: Record<string, string> = {}
+  for (const entry of entries) found[entry.name] = entry.isFile() ? await sha256File(join(folder, entry.name)) : ''
+  return found
 }

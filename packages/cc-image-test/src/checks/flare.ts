@@ -2,34 +2,27 @@ import {existsSync} from 'node:fs'
 import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {failed, passed, skipped, type CheckTask, type Verdict} from 'cc-core/report'
+import {skipped, type CheckTask, type Verdict} from 'cc-core/report'
 import {makeVariant} from 'cc-core/stage'
 import {planStep, scriptsDirectory} from 'cc-core/steps'
 import {SilentReporter} from 'cc-core/ui'
 import {bootAndWatch} from 'cc-core/vm'
-import {z} from 'zod'
 
 import {testMachine, type Boots} from '../image/boots.js'
-import {describeExit} from '../judges/console-text.js'
+import {validFields} from '../image/fields.js'
 import type {ImageUnderTest} from '../image/under-test.js'
+import {describeExit} from '../judges/console-text.js'
+import {
+  judgeFlareVersion,
+  judgeJob,
+  judgeLock,
+  judgeState,
+  pythonLock,
+  selfTest,
+  type SelfTest,
+} from '../judges/flare.js'
 
 const marker = 'CC-TEST '
-
-/** What scripts/flare/self-test.sh lets the guest say. Owners and modes are those of stat(1), "user:group mode". */
-const selfTest = z.object({
-  version: z.string(),
-  status: z.int(),
-  models: z.int(),
-  rounds: z.int(),
-  workspace: z.string(),
-  venv: z.string(),
-  /** Of nvflare.service, as systemctl is-enabled says it. */
-  service: z.string(),
-})
-type SelfTest = z.output<typeof selfTest>
-
-/** The list of what pip installed, as scripts/lib/pip-lock.py writes it. */
-const pythonLock = z.array(z.object({name: z.string(), version: z.string(), sha256: z.string().nullable()}))
 
 /** FLARE needs more memory than a boot: a server and two clients run at once. */
 const memoryMiB = 2048
@@ -42,48 +35,45 @@ const timeoutMs = 900_000
 export function flareChecks(subject: ImageUnderTest, boots: Boots): CheckTask[] {
   const {image, config} = subject
   const {user} = config.os
-  let running: Promise<SelfTest> | undefined
+  let running: Promise<Partial<SelfTest>> | undefined
   const job = () => (running ??= runJob(subject, boots))
-  const ofJob = (id: string, title: string, judge: (result: SelfTest) => Verdict | Promise<Verdict>): CheckTask => ({
+  const ofJob = (
+    id: string,
+    title: string,
+    judge: (result: Partial<SelfTest>) => Verdict | Promise<Verdict>,
+  ): CheckTask => ({
     id,
     title,
     run: async () => (boots.impossible === null ? judge(await job()) : skipped(boots.impossible)),
   })
-  const lock = async () => pythonLock.parse(JSON.parse(await readFile(image.file('python.json'), 'utf8')))
+  const lock = async () =>
+    existsSync(image.file('python.json'))
+      ? pythonLock.parse(JSON.parse(await readFile(image.file('python.json'), 'utf8')))
+      : undefined
 
   return [
     {
       id: 'flare-lock',
       title: 'Every Python package is listed with its hash',
-      run: async () => {
-        if (!existsSync(image.file('python.json'))) return failed('there is no python.json')
-        const packages = await lock()
-        const bare = packages.filter(({sha256}) => sha256 === null).map(({name}) => name)
-        return bare.length === 0 ? passed(`${packages.length} packages`) : failed(`without a hash: ${bare.join(', ')}`)
-      },
+      run: async () => judgeLock({packages: await lock()}),
     },
-    ofJob('flare-version', 'NVIDIA FLARE runs in the version of the list', async ({version}) => {
-      const listed = (await lock()).find(({name}) => name === 'nvflare')?.version
-      return version === listed ? passed(version) : failed(`it says '${version}', the list has ${listed ?? 'none'}`)
-    }),
-    ofJob('flare-job', 'The simulator runs a job with two clients', ({status, models, rounds}) =>
-      status === 0 && models > 0 && rounds > 0
-        ? passed(`${rounds} rounds, a model on the server`)
-        : failed(`exit status ${status}, ${rounds} rounds, ${models} models`),
+    ofJob('flare-version', 'NVIDIA FLARE runs in the version of the list', async ({version}) =>
+      judgeFlareVersion({version, packages: await lock()}),
     ),
+    ofJob('flare-job', 'The simulator runs a job with two clients', (result) => judgeJob(result)),
     ofJob('flare-workspace', 'The workspace belongs to the user alone', ({workspace}) =>
-      workspace === `${user.name}:${user.group} 750` ? passed(workspace) : failed(workspace),
+      judgeState({found: workspace}, {wanted: `${user.name}:${user.group} 750`}),
     ),
     ofJob('flare-venv', 'The environment belongs to root', ({venv}) =>
-      venv === 'root:root 755' ? passed(venv) : failed(venv),
+      judgeState({found: venv}, {wanted: 'root:root 755'}),
     ),
     ofJob('flare-service', 'The service is installed and not enabled', ({service}) =>
-      service === 'disabled' ? passed(service) : failed(service),
+      judgeState({found: service}, {wanted: 'disabled'}),
     ),
   ]
 }
 
-async function runJob(subject: ImageUnderTest, boots: Boots): Promise<SelfTest> {
+async function runJob(subject: ImageUnderTest, boots: Boots): Promise<Partial<SelfTest>> {
   const {image, config, scratch, signal} = subject
   const {venv, workspace} = config.flare
   const rootKey = image.file('keys/root.key')
@@ -110,5 +100,5 @@ async function runJob(subject: ImageUnderTest, boots: Boots): Promise<SelfTest> 
     ...{timeoutMs, signal},
   })
   if (boot.matched === null) throw new Error(`the job did not end: ${describeExit(boot)}`)
-  return selfTest.parse(JSON.parse(boot.matched.slice(marker.length)))
+  return validFields(selfTest, boot.matched.slice(marker.length))
 }

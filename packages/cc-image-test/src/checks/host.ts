@@ -8,7 +8,6 @@ import {mkdirp, remove} from 'cc-core/fs'
 import {
   describeOld,
   installCommand,
-  isAtLeast,
   neededBytes,
   oldest,
   oldTools,
@@ -17,11 +16,20 @@ import {
   uefiStub,
   userNamespaceProblem,
   versionOf,
-  type HostProblem,
 } from 'cc-core/host'
-import {failed, passed, skipped, type CheckTask, type Verdict} from 'cc-core/report'
+import {skipped, type CheckTask, type Verdict} from 'cc-core/report'
 import {callStep, planStep} from 'cc-core/steps'
 import {chooseAccelerator} from 'cc-core/vm'
+
+import {
+  judgeKvm,
+  judgePrograms,
+  judgeProblem,
+  judgeRoundTrip,
+  judgeSevSnp,
+  judgeSpace,
+  judgeVersion,
+} from '../judges/host.js'
 
 /** What building and booting images needs, and what would make it faster. */
 export function hostChecks(folder: string, signal: AbortSignal): CheckTask[] {
@@ -29,19 +37,27 @@ export function hostChecks(folder: string, signal: AbortSignal): CheckTask[] {
     {
       id: 'node',
       title: `Node.js is ${oldest.node} or newer`,
-      run: () => atLeast(process.versions.node, oldest.node, 'install a newer Node.js, for example from nodejs.org'),
+      run: () =>
+        judgeVersion(
+          {found: process.versions.node},
+          {oldest: oldest.node, fix: 'install a newer Node.js, for example from nodejs.org'},
+        ),
     },
     ...packageNames().map((name) => packageCheck(name, signal)),
     {id: 'uefi-stub', title: `The UEFI stub of systemd (${uefiStub.package})`, run: stub},
     {
       id: 'subordinate-ids',
       title: 'The user has 65536 subordinate ids',
-      run: async () => verdict(await ownSubordinateIdProblem(), 'enough'),
+      run: async () => judgeProblem({problem: await ownSubordinateIdProblem()}, {detail: 'enough'}),
     },
     {
       id: 'user-namespaces',
       title: 'A user namespace can be made',
-      run: async () => verdict(await userNamespaceProblem(signal), 'made one, with its own mounts and processes'),
+      run: async () =>
+        judgeProblem(
+          {problem: await userNamespaceProblem(signal)},
+          {detail: 'made one, with its own mounts and processes'},
+        ),
     },
     {id: 'filesystem', title: 'An ext4 file system can be made and read back', run: () => roundTrip(signal)},
     {id: 'disk-space', title: 'There is room for a build', run: () => space(folder)},
@@ -60,31 +76,22 @@ function packageCheck(name: string, signal: AbortSignal): CheckTask {
     id: `package-${name}`,
     title: `${programs.join(', ')} (${name})`,
     run: async () => {
-      const missing = own.filter(({program}) => findProgram(program) === null)
-      if (missing.length > 0)
-        return failed(`missing: ${missing.map(({program}) => program).join(', ')}`, installCommand(missing))
-      const old = await oldTools(own, signal)
-      if (old.length > 0)
-        return failed(old.map(describeOld).join('; '), `install ${name} of Ubuntu 22.04, Debian 12 or newer`)
-      const found = programs.map((program) => findProgram(program)).join(', ')
-      const versioned = own.find(({from}) => from !== undefined)
-      return passed(versioned === undefined ? found : `${found}: ${(await versionOf(versioned, signal)) ?? ''}`)
+      const places = Object.fromEntries(programs.map((program) => [program, findProgram(program)]))
+      const missing = own.filter(({program}) => places[program] === null)
+      const old = missing.length > 0 ? [] : (await oldTools(own, signal)).map(describeOld)
+      const versioned = missing.length > 0 ? undefined : own.find(({from}) => from !== undefined)
+      const version = versioned === undefined ? '' : ((await versionOf(versioned, signal)) ?? '')
+      const newer = `install ${name} of Ubuntu 22.04, Debian 12 or newer`
+      return judgePrograms({places, old, version}, {programs, install: installCommand(missing), newer})
     },
   }
 }
 
 /** Base and FLARE images start under plain UEFI firmware by it; without it they can be built with `layout.esp: false`. */
 function stub(): Verdict {
-  if (existsSync(uefiStub.file)) return passed(uefiStub.file)
-  return failed(`there is no ${uefiStub.file}`, `sudo apt-get install --yes ${uefiStub.package}`)
-}
-
-function verdict(problem: HostProblem | null, detail: string): Verdict {
-  return problem === null ? passed(detail) : failed(problem.message, problem.fix)
-}
-
-function atLeast(found: string, wanted: string, fix: string): Verdict {
-  return isAtLeast(found, wanted) ? passed(found) : failed(`it is ${found}`, fix)
+  const {file, package: name} = uefiStub
+  const fix = `sudo apt-get install --yes ${name}`
+  return judgeProblem({problem: existsSync(file) ? null : {message: `there is no ${file}`, fix}}, {detail: file})
 }
 
 /** The steps that make a file system and read it back, on a folder with one file. */
@@ -93,15 +100,15 @@ async function roundTrip(signal: AbortSignal): Promise<Verdict> {
   const content = join(folder, 'content')
   const filesystem = join(folder, 'filesystem')
   const tree = join(folder, 'tree')
+  const written = 'content\n'
   try {
     mkdirp(content)
-    await writeFile(join(content, 'file'), 'content\n')
+    await writeFile(join(content, 'file'), written)
     const uuid = '00000000-0000-4000-8000-000000000000'
     const form = {output: filesystem, label: 'cc-host', uuid, seed: uuid, 'source-date-epoch': 0}
     await callStep(await planStep('disk/make-filesystem', {content, ...form}), {signal})
     await callStep(await planStep('disk/unpack-filesystem', {filesystem, tree}), {signal})
-    const same = (await readFile(join(tree, 'file'), 'utf8')) === 'content\n'
-    return same ? passed('byte for byte, in a namespace') : failed('a file came back with other content')
+    return judgeRoundTrip({content: await readFile(join(tree, 'file'), 'utf8')}, {written})
   } finally {
     // In the namespace: what was unpacked may belong to subordinate ids.
     await callStep(await planStep('tree/remove', {tree: folder})).catch(() => {
@@ -114,31 +121,21 @@ async function space(folder: string): Promise<Verdict> {
   let place = folder
   while (!existsSync(place)) place = dirname(place)
   const {bavail, bsize} = await statfs(place)
-  const free = bavail * bsize
-  const detail = `${gibibytes(free)} free at ${place}, a base image needs ${gibibytes(neededBytes)} while it is built`
-  return free >= neededBytes
-    ? passed(detail)
-    : failed(detail, 'free some space, or build elsewhere: --output and --work-dir')
+  return judgeSpace({free: bavail * bsize, place}, {needed: neededBytes})
 }
 
-const gibibytes = (bytes: number) => `${(bytes / 1024 ** 3).toFixed(1)} GiB`
-
-/** KVM is a comfort: without it boots run under TCG, which is slower and shows the same. */
 async function kvm(signal: AbortSignal): Promise<Verdict> {
   if (findProgram('qemu-system-x86_64') === null) return skipped('there is no QEMU to try it with')
-  const {accelerator, reason} = await chooseAccelerator({signal})
-  if (accelerator === 'kvm') return passed(reason)
-  const mine = `sudo usermod --append --groups kvm ${currentUser().name ?? 'NAME'}`
-  return {...skipped(`TCG will be used: ${reason}`), ...(reason.includes('by this user') && {fix: mine})}
+  return judgeKvm(await chooseAccelerator({signal}), {user: currentUser().name ?? 'NAME'})
 }
 
-/** Images are built on any host; only the one that runs them confidentially needs this. */
 async function sevSnp(): Promise<Verdict> {
   const read = (file: string) => readFile(file, 'utf8').catch(() => '')
-  const enabled = (await read('/sys/module/kvm_amd/parameters/sev_snp')).trim()
-  if (enabled === 'Y' || enabled === '1') return passed('kvm_amd has SEV-SNP enabled')
-  const flags = /^flags\s*:(.*)$/m.exec(await read('/proc/cpuinfo'))?.[1]?.split(' ') ?? []
-  if (flags.includes('sev_snp'))
-    return skipped('the processor has SEV-SNP, and it is not enabled in firmware or kernel')
-  return skipped('not this processor: images can be built and tested here, and run confidentially elsewhere')
+  const parameter = (await read('/sys/module/kvm_amd/parameters/sev_snp')).trim()
+  const flags =
+    /^flags\s*:(.*)$/m
+      .exec(await read('/proc/cpuinfo'))?.[1]
+      ?.trim()
+      .split(' ') ?? []
+  return judgeSevSnp({parameter, flags})
 }

@@ -1,13 +1,16 @@
 import {readUnwanted} from 'cc-core/stage'
 import {describe, expect, it} from 'vitest'
 
-import {judgePackages} from './packages.js'
+import {judgePackages} from '../judges/packages.js'
+import {installedOf} from './packages.js'
 
 const judge = (names: readonly string[], kept: readonly string[] = []) =>
   judgePackages(
-    names.map((name) => ({name, version: '1', architecture: 'amd64'})),
-    readUnwanted(),
-    kept,
+    installedOf(
+      names.map((name) => ({name, version: '1', architecture: 'amd64'})),
+      readUnwanted(),
+    ),
+    {kept},
   )
 
 describe('judgePackages', () => {

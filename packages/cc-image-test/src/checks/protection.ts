@@ -1,80 +1,78 @@
 import {existsSync} from 'node:fs'
-import {open, readdir} from 'node:fs/promises'
+import {open, readdir, stat} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {SubprocessError, run} from 'cc-core/exec'
+import {run} from 'cc-core/exec'
 import type {ManifestPartition} from 'cc-core/manifest'
-import {failed, formatBytes, passed, skipped, verdictOf, type CheckTask, type Verdict} from 'cc-core/report'
+import {skipped, type CheckTask, type Verdict} from 'cc-core/report'
 
 import {lowestEntropy, randomBits} from '../image/entropy.js'
 import {luksProblems} from '../image/luks.js'
 import {searchFile} from '../image/search.js'
 import type {ImageUnderTest} from '../image/under-test.js'
+import {judgeCiphertext, judgeHeaders, judgeVerity, type Bytes, type Headers} from '../judges/protection.js'
 
 /** One check for each partition that was filled at build time: it is ciphertext, or it has its root hash. */
 export function protectionChecks(subject: ImageUnderTest): CheckTask[] {
   const filled = subject.image.manifest.partitions.filter(({content}) => content !== null)
+  const sealed = filled.filter((partition) => !isShippedPlain(partition))
   return [
     {
       id: 'luks-headers',
       title: 'LUKS headers are in the initrd only, in the one form',
-      run: () => headers(subject, filled),
+      run: async () =>
+        judgeHeaders(await headers(subject, filled), {
+          headers: sealed.map(({name}) => `${name}.luks`),
+          partitions: filled.map(({name}) => name),
+        }),
     },
-    ...filled.flatMap((partition) => [
-      ...(isShippedPlain(partition)
-        ? []
-        : [
-            {
-              id: `ciphertext-${partition.name}`,
-              title: `${partition.name} is ciphertext`,
-              run: () => ciphertext(subject, partition),
-            },
-          ]),
-      ...(partition.verity === null
-        ? []
-        : [
-            {
-              id: `verity-${partition.name}`,
-              title: `${partition.name} has its root hash`,
-              run: () => verity(subject, partition),
-            },
-          ]),
-    ]),
+    ...filled.flatMap((partition): CheckTask[] => {
+      const {verity} = partition
+      return [
+        ...(isShippedPlain(partition)
+          ? []
+          : [
+              {
+                id: `ciphertext-${partition.name}`,
+                title: `${partition.name} is ciphertext`,
+                run: async () =>
+                  judgeCiphertext(await bytesOf(subject, partition), {bytes: partition.content?.bytes ?? 0}),
+              },
+            ]),
+        ...(verity === null
+          ? []
+          : [
+              {
+                id: `verity-${partition.name}`,
+                title: `${partition.name} has its root hash`,
+                run: () => verify(subject, partition, verity),
+              },
+            ]),
+      ]
+    }),
   ]
 }
 
 /** The guest encrypts in place what has the key source tee-derived; until then it is protected by its root hash. */
 const isShippedPlain = ({encryption, key}: ManifestPartition) => encryption === 'none' || key === 'tee-derived'
 
-async function headers(subject: ImageUnderTest, filled: readonly ManifestPartition[]): Promise<Verdict> {
+async function headers(subject: ImageUnderTest, filled: readonly ManifestPartition[]): Promise<Headers> {
   const folder = join(await subject.sealed(), 'headers')
-  const found = existsSync(folder) ? await readdir(folder) : []
-  const expected = filled.filter((partition) => !isShippedPlain(partition)).map(({name}) => `${name}.luks`)
-  const problems = found.filter((name) => !expected.includes(name)).map((name) => `${name} belongs to no partition`)
-  for (const name of expected) {
-    if (!found.includes(name)) problems.push(`${name} is not in the initrd`)
-    else problems.push(...(await luksProblems(join(folder, name), subject.signal)).map((what) => `${name}: ${what}`))
-  }
-  for (const partition of filled) {
-    if (await hasLuksMagic(await subject.content(partition)))
-      problems.push(`${partition.name} begins with a LUKS header`)
-  }
-  return verdictOf(problems, `${expected.join(', ')}: aes-xts-plain64, one segment, one keyslot, no tokens`)
+  const found: Record<string, string[]> = {}
+  for (const name of existsSync(folder) ? await readdir(folder) : [])
+    found[name] = await luksProblems(join(folder, name), subject.signal)
+  const onDisk: Record<string, boolean> = {}
+  for (const partition of filled) onDisk[partition.name] = await hasLuksMagic(await subject.content(partition))
+  return {found, onDisk}
 }
 
-async function ciphertext(subject: ImageUnderTest, partition: ManifestPartition): Promise<Verdict> {
+async function bytesOf(subject: ImageUnderTest, partition: ManifestPartition): Promise<Bytes> {
   const file = await subject.content(partition)
-  const problems: string[] = []
-  if (await hasLuksMagic(file)) problems.push('it begins with a LUKS header')
-  if (await hasExtMagic(file)) problems.push('it begins with an ext4 file system')
-  const known = await searchFile(file, knownText)
-  problems.push(...known.map((text) => `it holds '${text}' in plain`))
   const {bits, offset, length} = await lowestEntropy(file)
-  if (bits < randomBits(length)) problems.push(`${bits.toFixed(4)} bits per byte at ${offset}: not random`)
-  return verdictOf(
-    problems,
-    `no known text in ${formatBytes(partition.content?.bytes ?? 0)}, at least ${bits.toFixed(4)} bits per byte`,
-  )
+  return {
+    ...{bits, offset, randomBits: randomBits(length), length: (await stat(file)).size},
+    ...{luks: await hasLuksMagic(file), ext4: await hasExtMagic(file), known: await searchFile(file, knownText)},
+  }
 }
 
 /** What every system of ours holds in many places, some of it uncompressed. */
@@ -106,10 +104,13 @@ async function readAt(file: string, offset: number, length: number): Promise<Buf
   }
 }
 
-async function verity(subject: ImageUnderTest, partition: ManifestPartition): Promise<Verdict> {
-  if (partition.verity === null) return failed('the manifest has no root hash')
+async function verify(
+  subject: ImageUnderTest,
+  partition: ManifestPartition,
+  expected: NonNullable<ManifestPartition['verity']>,
+): Promise<Verdict> {
   if (!isShippedPlain(partition)) return skipped('its content is encrypted: the boot verifies it')
-  const {rootHash, salt, blocks} = partition.verity
+  const {rootHash, salt, blocks} = expected
   const file = await subject.content(partition)
   const form = [
     '--no-superblock',
@@ -123,11 +124,7 @@ async function verity(subject: ImageUnderTest, partition: ManifestPartition): Pr
     '4096',
   ]
   const place = ['--data-blocks', String(blocks), '--hash-offset', String(blocks * 4096), '--salt', salt]
-  try {
-    await run(['veritysetup', 'verify', ...form, ...place, file, file, rootHash], {signal: subject.signal})
-    return passed(`${rootHash} over ${blocks} blocks`)
-  } catch (error) {
-    if (!(error instanceof SubprocessError) || error.kind !== 'exited') throw error
-    return failed(`its content does not have the root hash ${rootHash}: ${error.stderr.split('\n').at(-1) ?? ''}`)
-  }
+  const argv = ['veritysetup', 'verify', ...form, ...place, file, file, rootHash]
+  const {exitCode, stderr} = await run(argv, {signal: subject.signal, check: false, collect: true})
+  return judgeVerity({exitCode, said: stderr.trim().split('\n').at(-1) ?? ''}, {verity: expected})
 }

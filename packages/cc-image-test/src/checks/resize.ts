@@ -2,15 +2,18 @@ import {join} from 'node:path'
 
 import {copy, mkdirp} from 'cc-core/fs'
 import {readImageDirectory, type ImageDirectory} from 'cc-core/manifest'
-import {failed, formatBytes, passed, skipped, verdictOf, type CheckTask, type Verdict} from 'cc-core/report'
+import {formatBytes, skipped, type CheckTask, type Verdict} from 'cc-core/report'
 import {growImage, type GrowResult} from 'cc-core/resize'
 import {findAltered} from 'cc-core/seal'
 import {SilentReporter} from 'cc-core/ui'
 import {bootAndWatch, inspectDisk, isBootReport, parseBootReport, type BootReport} from 'cc-core/vm'
 
 import {testMachine, type Boots} from '../image/boots.js'
-import {describeExit} from '../judges/console-text.js'
 import type {ImageUnderTest} from '../image/under-test.js'
+import {judgeGrowth} from '../judges/boot-report.js'
+import {describeExit} from '../judges/console-text.js'
+import {judgeAltered} from '../judges/manifest.js'
+import {judgeGrownDisk, judgeGrownManifest, judgeUnmoved} from '../judges/resize.js'
 
 const gibibyte = 1024 ** 3
 const timeoutMs = 300_000
@@ -67,9 +70,7 @@ export function resizeChecks(subject: ImageUnderTest, boots: Boots): CheckTask[]
       run: async () => {
         const {image: copied, ms} = await grown()
         const {virtualSize} = await inspectDisk(copied.file(`${before.name}.qcow2`))
-        return virtualSize === sizeBytes
-          ? passed(`${formatBytes(before.disk.bytes)} → ${formatBytes(virtualSize)} in ${ms} ms`)
-          : failed(`the disk has ${virtualSize} bytes, not ${sizeBytes}`)
+        return judgeGrownDisk({virtualSize, ms}, {before: before.disk.bytes, bytes: sizeBytes})
       },
     },
     {
@@ -77,7 +78,7 @@ export function resizeChecks(subject: ImageUnderTest, boots: Boots): CheckTask[]
       title: 'Its manifest says so',
       run: async () => {
         const {manifest} = await readImageDirectory((await grown()).image.path)
-        return manifest.disk.bytes === sizeBytes ? passed(`${sizeBytes} bytes`) : failed(`${manifest.disk.bytes} bytes`)
+        return judgeGrownManifest(manifest.disk, {wanted: sizeBytes})
       },
     },
     {
@@ -85,33 +86,21 @@ export function resizeChecks(subject: ImageUnderTest, boots: Boots): CheckTask[]
       title: 'The content of every partition is the same, by its hash',
       run: async () => {
         const altered = await findAltered((await grown()).image, scratch)
-        return verdictOf(
-          altered.map(({name, reason}) => `${name} ${reason}`),
-          `${before.partitions.filter(({content}) => content !== null).length} partitions`,
-        )
+        const names = before.partitions.filter(({content}) => content !== null).map(({name}) => name)
+        return judgeAltered({altered}, {names})
       },
     },
     {
       id: 'resize-others',
       title: 'No other partition has moved or grown',
       run: async () => {
-        const {image: copied} = await grown()
-        const moved = before.partitions.filter(({name, start, size, grow: grows}) => {
-          const after = partition(copied, name)
-          return after?.start !== start || (!grows && after.size !== size)
-        })
-        return verdictOf(
-          moved.map(({name}) => `${name} has changed`),
-          'starts and sizes are as before',
-        )
+        const {manifest} = (await grown()).image
+        return judgeUnmoved(manifest, {before: before.partitions})
       },
     },
     ofBoot('resize-filesystem', 'The file system fills its partition after the next boot', (report, copied) => {
       const name = before.partitions.find(({grow: grows}) => grows)?.name ?? ''
-      const bytes = report.partitions.find((one) => one.name === name)?.bytes ?? 0
-      const size = partition(copied, name)?.size ?? 0
-      const detail = `${name}: ${formatBytes(bytes)} of ${formatBytes(size)}`
-      return bytes > 0.9 * size ? passed(detail) : failed(detail)
+      return judgeGrowth(report, {name, size: partition(copied, name)?.size ?? 0})
     }),
   ]
 }

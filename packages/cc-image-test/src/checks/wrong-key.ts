@@ -1,11 +1,8 @@
-import {failed, passed, skipped, verdictOf, type CheckTask, type Verdict} from 'cc-core/report'
-import {formatMs} from 'cc-core/ui'
+import {skipped, type CheckTask, type Verdict} from 'cc-core/report'
 import type {BootResult} from 'cc-core/vm'
 
 import type {Boots} from '../image/boots.js'
-import {describeExit, shellLines} from '../judges/console-text.js'
-
-const refusal = 'cc: FAILED: cc-root: the key does not open it; powering off'
+import {judgeNoShell, judgePowerOff, judgeRefusal} from '../judges/boot-report.js'
 
 /** What a boot with another key shows. */
 export function wrongKeyChecks(boots: Boots): CheckTask[] {
@@ -16,18 +13,8 @@ export function wrongKeyChecks(boots: Boots): CheckTask[] {
       boots.impossible === null ? judge(await boots.withWrongKey(onLine)) : skipped(boots.impossible),
   })
   return [
-    check('wrong-key-refused', 'A wrong key is refused in one plain line', (boot) => {
-      const lines = boot.lines.filter((line) => line.includes('cc: FAILED'))
-      if (lines.length === 1 && lines[0] === refusal) return passed(refusal)
-      return failed(
-        lines.length === 0 ? describeExit(boot) : `the console says ${lines.map((line) => `'${line}'`).join(', ')}`,
-      )
-    }),
-    check('wrong-key-off', 'A wrong key switches the machine off', (boot) =>
-      boot.exit === 'powered-off' ? passed(`off after ${formatMs(boot.ms)}`) : failed(describeExit(boot)),
-    ),
-    check('wrong-key-no-shell', 'A wrong key opens no shell', ({lines}) =>
-      verdictOf(shellLines(lines), `${lines.length} lines of console`),
-    ),
+    check('wrong-key-refused', 'A wrong key is refused in one plain line', (boot) => judgeRefusal({boot})),
+    check('wrong-key-off', 'A wrong key switches the machine off', (boot) => judgePowerOff({boot})),
+    check('wrong-key-no-shell', 'A wrong key opens no shell', (boot) => judgeNoShell(boot)),
   ]
 }

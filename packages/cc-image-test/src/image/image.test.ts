@@ -7,7 +7,7 @@ import {gzipSync} from 'node:zlib'
 import {isAtLeast} from 'cc-core/host'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 
-import {cmdlineProblems} from '../checks/boot-files.js'
+import {cmdlineProblems} from '../judges/boot-files.js'
 import {shellLines} from '../judges/console-text.js'
 import {entropy, lowestEntropy, randomBits} from './entropy.js'
 import {metadataProblems} from './luks.js'
@@ -96,7 +96,7 @@ describe('cmdlineProblems', () => {
 
   it('sees a safeguard that is missing, and one that a later word undoes', () => {
     expect(cmdlineProblems(good.replace('panic=1 ', ''))).toEqual(["'panic=1' is missing"])
-    expect(cmdlineProblems(`${good} panic=0`)).toEqual(["'panic' stands 2 times: panic=1 panic=0"])
+    expect(cmdlineProblems(`${good} panic=0`)).toEqual(["'panic' is used 2 times: panic=1 panic=0"])
   })
 })
 

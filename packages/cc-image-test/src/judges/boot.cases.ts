@@ -1,6 +1,6 @@
 import {ended, runs} from '../fixtures/boots.js'
 import type {CasesOf} from '../fixtures/cases.js'
-import {stateOf} from './guest-state.js'
+import {exceptMount, stateOf} from './guest-state.js'
 
 const line = (change = {}) => `CC-BOOT ${JSON.stringify({version: 1, seconds: 3, swap: false, ...change})}`
 const hardened = (change = {}) => `CC-HARDENED ${JSON.stringify({version: 1, modulesLocked: true, ...change})}`
@@ -11,18 +11,33 @@ const detected = {because, detected: /verity/, hardened: true}
 const up = (...lines: string[]) => ({boot: runs(lines), baseline, channels: {}})
 const off = (...lines: string[]) => ({boot: ended(lines), baseline: undefined, channels: {}})
 
+const mounts = (log: string) => hardened({mounts: {input: 'none', log}})
+const withDisk = {because, powerless: exceptMount('log', ['none', 'disk-raw']), hardened: true}
+const without = stateOf([line(), mounts('none')])
+
 export const cases: CasesOf<typeof import('./boot.js')> = {
   judgeTampered: {
     good: [
       [off('[  1.2] device-mapper: verity: corrupted'), detected],
       [{...off('verity'), boot: ended(['verity'], {exit: 'panicked'})}, detected],
       [up(line({seconds: 7}), hardened()), powerless],
+      [{boot: runs([line(), mounts('disk-raw')]), baseline: without, channels: {}}, withDisk],
       [
         {...up(line(), hardened()), channels: {hvc0: '', agent: 'noise'}},
         {...powerless, channels: ['hvc0', 'agent']},
       ],
     ],
     bad: {
+      'a disk that is used in a way that is not allowed': [
+        {boot: runs([line(), mounts('disk-plain')]), baseline: without, channels: {}},
+        withDisk,
+        /log is "disk-plain"/,
+      ],
+      'a disk that changes something else': [
+        {boot: runs([line({swap: true}), mounts('disk-raw')]), baseline: without, channels: {}},
+        withDisk,
+        /CC-BOOT swap is true/,
+      ],
       'up, although it must not be': [up(line(), hardened()), detected, /as if nothing had been done/],
       'up in another state': [up(line({swap: true}), hardened()), powerless, /CC-BOOT swap is true, not false/],
       'up without its lock': [up(line(), hardened({modulesLocked: false})), powerless, /modulesLocked is false/],
@@ -38,6 +53,7 @@ export const cases: CasesOf<typeof import('./boot.js')> = {
       ],
     },
     missing: {
+      'what is said of a disk': [{boot: runs([line(), hardened()]), baseline: without, channels: {}}, withDisk],
       'the untouched machine': [{...up(line(), hardened()), baseline: undefined}, powerless],
       'two machines that both say nothing': [{boot: runs(['']), baseline: {}, channels: {}}, powerless],
       'a report that is cut, as that of the untouched machine is': [

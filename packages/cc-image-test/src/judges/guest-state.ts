@@ -37,6 +37,23 @@ export function differenceOf(state: GuestState, baseline: GuestState): string | 
   return different.length === 0 ? null : different.join('; ')
 }
 
+const mountsKey = 'CC-HARDENED mounts'
+
+/**
+ * What the machine says of its data disks is another thing with a disk than without; all else has to be the same.
+ * @param allowed what it may say of the disk NAME
+ */
+export const exceptMount =
+  (name: string, allowed: readonly unknown[]) =>
+  (state: GuestState, baseline: GuestState): string | null => {
+    // Only a hardened image says so; no other looks at such a disk.
+    if (baseline[mountsKey] === undefined) return differenceOf(state, baseline)
+    const mounts = state[mountsKey]
+    const found = typeof mounts === 'object' && mounts !== null ? (mounts as Record<string, unknown>)[name] : undefined
+    if (found === undefined || !allowed.includes(found)) return `${name} is ${textOf(found)}`
+    return differenceOf({...state, [mountsKey]: baseline[mountsKey]}, baseline)
+  }
+
 const textOf = (value: unknown) => (value === undefined ? 'missing' : JSON.stringify(value))
 
 function parse(json: string): Record<string, unknown> {

@@ -6,12 +6,13 @@ import {CcError} from 'cc-core/errors'
 import {formatCommand} from 'cc-core/exec'
 import {mkdirp, remove} from 'cc-core/fs'
 import {readImageDirectory, type ImageDirectory} from 'cc-core/manifest'
-import {failed, runChecks, type Check, type CheckTask, type Report} from 'cc-core/report'
+import {runChecks, type Check, type CheckTask, type Report} from 'cc-core/report'
 import type {Reporter} from 'cc-core/ui'
 
 import {showBoot, startBoots, whyNoBoot, type BootSettings, type Boots} from '../image/boots.js'
 import {imageFacts, pictureOf} from '../image/facts.js'
 import {underTest, type ImageUnderTest} from '../image/under-test.js'
+import {judgeReadable} from '../judges/manifest.js'
 
 /** One kind of image, as its checks. */
 export interface ImageSuite {
@@ -60,7 +61,11 @@ export async function testImage(
   }
   const opened = await openImage(options)
   if (opened instanceof CcError) {
-    const manifest: CheckTask = {id: 'manifest', title: 'The manifest is valid', run: () => failed(opened.message)}
+    const manifest: CheckTask = {
+      id: 'manifest',
+      title: 'The manifest is valid',
+      run: () => judgeReadable({problem: opened.message}),
+    }
     return finish(await runChecks([manifest], {title: suite.title, reporter, signal}), {facts: []})
   }
 

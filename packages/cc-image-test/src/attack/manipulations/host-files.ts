@@ -3,8 +3,7 @@ import {join} from 'node:path'
 
 import {run} from 'cc-core/exec'
 
-import {differenceOf} from '../bench.js'
-import type {GuestState} from '../guest-state.js'
+import {exceptMount} from '../../judges/guest-state.js'
 import type {Machine} from '../machine.js'
 import {tampered} from './tampered.js'
 
@@ -21,23 +20,6 @@ async function linkDisk(machine: Machine, serial: string, links: Readonly<Record
   await run(['mkfs.ext4', '-q', '-F', '-d', content, file])
   machine.disks.push({file, serial, format: 'raw', mode: 'read-write'})
 }
-
-const mountsKey = 'CC-HARDENED mounts'
-
-/**
- * What the machine says of its data disks is another thing with a disk than without; all else has to be the same.
- * @param allowed what it may say of the disk NAME
- */
-export const exceptMount =
-  (name: string, allowed: readonly unknown[]) =>
-  (state: GuestState, baseline: GuestState): string | null => {
-    // Only a hardened image says so; no other looks at such a disk.
-    if (baseline[mountsKey] === undefined) return differenceOf(state, baseline)
-    const mounts = state[mountsKey] as Record<string, unknown> | undefined
-    const said = mounts?.[name]
-    if (!allowed.includes(said)) return `${name} is ${said === undefined ? 'not said' : JSON.stringify(said)}`
-    return differenceOf({...state, [mountsKey]: baseline[mountsKey]}, baseline)
-  }
 
 export const hostFileManipulations = tampered([
   {

@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 
-import {exceptMount} from './host-files.js'
+import {exceptMount} from './guest-state.js'
 
 const mounts = (log: unknown) => ({'CC-HARDENED mounts': {input: 'none', log}, 'CC-BOOT hostname': 'cc'})
 const judge = exceptMount('log', ['none', 'disk-raw'])
@@ -18,8 +18,8 @@ describe('a machine with a disk of the host that it did not have before', () => 
   })
 
   it('has to say what it did with the disk', () => {
-    expect(judge(mounts(undefined), baseline)).toBe('log is not said')
-    expect(judge({'CC-BOOT hostname': 'cc'}, baseline)).toBe('log is not said')
-    expect(judge({'CC-HARDENED text': '{', 'CC-BOOT hostname': 'cc'}, baseline)).toBe('log is not said')
+    expect(judge(mounts(undefined), baseline)).toBe('log is missing')
+    expect(judge({'CC-BOOT hostname': 'cc'}, baseline)).toBe('log is missing')
+    expect(judge({'CC-HARDENED text': '{', 'CC-BOOT hostname': 'cc'}, baseline)).toBe('log is missing')
   })
 })

@@ -1,0 +1,38 @@
+import type {CasesOf} from '../fixtures/cases.js'
+
+const folder = {folder: '/image/keys'}
+const key = {name: 'root.key', mode: 0o100600, isFile: true}
+const keys = {mode: 0o40700, entries: [key]}
+const search = {keys: ['root.key'], files: ['image.qcow2'], found: []}
+const disk = {disk: 'image.qcow2'}
+
+export const cases: CasesOf<typeof import('./secrets.js')> = {
+  judgeKeysPrivate: {
+    good: [[keys, folder]],
+    bad: {
+      'a folder that others can read': [{...keys, mode: 0o40755}, folder, /keys\/ has mode 0755/],
+      'a key that others can read': [{...keys, entries: [{...key, mode: 0o100640}]}, folder, /root\.key has mode 0640/],
+      'a link': [{...keys, entries: [{...key, isFile: false}]}, folder, /root\.key is not a file/],
+    },
+    missing: {'no key': [{...keys, entries: []}, folder]},
+  },
+  judgeKeysOnlyThere: {
+    good: [[search, disk]],
+    bad: {
+      'a key in another file': [
+        {...search, found: [{file: 'notes.txt', text: 'keys/root.key in base64'}]},
+        disk,
+        /notes\.txt holds keys\/root\.key in base64/,
+      ],
+    },
+    missing: {
+      'no key': [{...search, keys: []}, disk],
+      'no file': [{...search, files: []}, disk],
+    },
+  },
+  judgeFiles: {
+    good: [[{names: ['vmlinuz']}, {known: ['vmlinuz', 'keys']}]],
+    bad: {'a stranger': [{names: ['vmlinuz', 'x']}, {known: ['vmlinuz']}, /x is not described/]},
+    missing: {'an empty folder': [{names: []}, {known: ['vmlinuz']}]},
+  },
+}
