@@ -54,6 +54,7 @@ place() { # FILE PATH
 	install -m 0644 "$own/etc/$1" "$tree$2"
 }
 place journald.conf /etc/systemd/journald.conf.d/zz-cc.conf
+place resolved.conf /etc/systemd/resolved.conf.d/zz-cc.conf
 place system.conf /etc/systemd/system.conf.d/zz-cc.conf
 place modules.conf /etc/modules-load.d/cc-hardening.conf
 # The only network configuration.
