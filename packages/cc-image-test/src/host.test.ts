@@ -3,6 +3,8 @@ import type {Check} from 'cc-core/report'
 import {afterEach, describe, expect, it} from 'vitest'
 
 import Base from './commands/base.js'
+import Flare from './commands/flare.js'
+import Hardened from './commands/hardened.js'
 import Host from './commands/host.js'
 
 const path = process.env['PATH']
@@ -43,4 +45,12 @@ it.each([
   expect(Object.keys(flags)).toEqual(expect.arrayContaining(names))
   for (const [name, flag] of Object.entries(flags)) expect(flag.summary, name).toMatch(/^[A-Z].*\.$/)
   expect(command.enableJsonFlag).toBe(true)
+})
+
+it.each([
+  [Base, './build/confidential_computing_image'],
+  [Flare, './build/nvflare_cc_image'],
+  [Hardened, './build/nvflare_cc_image_hardened'],
+])('%s looks at the image of its own stage by default', (command, image) => {
+  expect({...command.baseFlags, ...command.flags}.image.default).toBe(image)
 })

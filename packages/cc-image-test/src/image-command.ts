@@ -7,16 +7,16 @@ import {encodeConfig, printConfig, type Config} from 'cc-core/config'
 import {CheckCommand} from './check-command.js'
 import {expectedConfig, showImageTest, testImage, type ImageSuite} from './services/test-image.js'
 
+/** @param name of the image of the stage, in the folder where builds put it */
+export const imageFlag = (name: string) =>
+  Flags.string({summary: 'The image directory, or the qcow2 in it.', helpValue: 'DIR', default: `./build/${name}`})
+
 /** The base of the commands that test an image. */
 export abstract class ImageCommand<T extends typeof Command> extends CheckCommand<T> {
   static override baseFlags = {
     ...CheckCommand.baseFlags,
     ...configFlags,
-    image: Flags.string({
-      summary: 'The image directory, or the qcow2 in it.',
-      helpValue: 'DIR',
-      default: './build/confidential_computing_image',
-    }),
+    image: imageFlag('confidential_computing_image'),
     'work-dir': Flags.string({
       summary: 'Directory for console logs and scratch files; .work/test beside the image by default.',
       helpValue: 'DIR',

@@ -1,4 +1,4 @@
-import {ImageCommand} from '../image-command.js'
+import {ImageCommand, imageFlag} from '../image-command.js'
 import {flareSuite} from '../services/flare.js'
 
 export default class Flare extends ImageCommand<typeof Flare> {
@@ -10,13 +10,15 @@ Without KVM it takes a few minutes.`
   static override examples = [
     {
       description: 'Test the image in ./build',
-      command: '<%= config.bin %> <%= command.id %> --image ./build/nvflare_cc_image',
+      command: '<%= config.bin %> <%= command.id %>',
     },
     {
       description: 'Write a report for people',
       command: '<%= config.bin %> <%= command.id %> --image DIR --html report.html',
     },
   ]
+
+  static override flags = {image: imageFlag('nvflare_cc_image')}
 
   async run(): Promise<object> {
     return this.test(flareSuite)

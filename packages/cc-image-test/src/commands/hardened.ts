@@ -1,7 +1,7 @@
 import {Flags} from '@oclif/core'
 
 import {defaultJobs} from '../attack/jobs.js'
-import {ImageCommand} from '../image-command.js'
+import {ImageCommand, imageFlag} from '../image-command.js'
 import {hardenedSuite} from '../services/hardened.js'
 
 export default class Hardened extends ImageCommand<typeof Hardened> {
@@ -15,7 +15,7 @@ minute and more, and all of it a long time; --quick tries one manipulation of ea
   static override examples = [
     {
       description: 'Test the image in ./build, with a report for people',
-      command: '<%= config.bin %> <%= command.id %> --image ./build/nvflare_cc_image_hardened --html report.html',
+      command: '<%= config.bin %> <%= command.id %> --html report.html',
     },
     {description: 'One of each kind', command: '<%= config.bin %> <%= command.id %> --image DIR --quick'},
     {
@@ -26,6 +26,7 @@ minute and more, and all of it a long time; --quick tries one manipulation of ea
   ]
 
   static override flags = {
+    image: imageFlag('nvflare_cc_image_hardened'),
     quick: Flags.boolean({summary: 'Try one manipulation of each kind instead of all.', exclusive: ['only']}),
     only: Flags.string({summary: 'Make this check only; may be repeated.', helpValue: 'ID', multiple: true}),
     jobs: Flags.integer({
