@@ -85,7 +85,9 @@ describe('published packages', () => {
       execFileSync('npm', words, {cwd: join(repository, folder), encoding: 'utf8'}),
     ) as {files?: {path: string}[]}[]
     const names = files.map(({path}) => path)
-    expect(names.filter((name) => /\.test\.|\.bats$|tsbuildinfo|(^|\/)(src|test|fixtures)\//.test(name))).toEqual([])
+    expect(
+      names.filter((name) => /\.(test|cases)\.|\.bats$|tsbuildinfo|(^|\/)(src|test|fixtures)\//.test(name)),
+    ).toEqual([])
     expect(needed(folder, manifest).filter((name) => !names.includes(name))).toEqual([])
     expect(manifest.license).toBe('Apache-2.0')
     expect(manifest.engines?.['node']).toBe('>=20.19')
@@ -98,7 +100,7 @@ describe('published packages', () => {
       return all.map((path) => path.slice('scripts/'.length))
     }
     const sources = tracked.filter(
-      (path) => path.startsWith(`${folder}/src/`) && !/\.test\.ts$|\/fixtures\//.test(path),
+      (path) => path.startsWith(`${folder}/src/`) && !/\.(test|cases)\.ts$|\/fixtures\//.test(path),
     )
     expect(sources.length, `${folder}/src`).toBeGreaterThan(0)
     const modules = sources.map((path) => path.slice(folder.length + 1).replace(/^src\/(.*)\.ts$/, 'dist/$1.js'))
