@@ -13,6 +13,12 @@
 #   [--readable NAME]... a folder that it may read
 #   --logs NAME          none, console or disk: where the host may read its log
 #   [--deny-write-execute FLAG]  it may make no memory executable
+#   [--netlink FLAG]     it may open AF_NETLINK sockets
+#   --tasks NUMBER       processes and threads that it may have
+#   --memory NAME        memory that it may use: a share like 90%, or a size like 16G
+#   --open-files NUMBER  files that one process may have open
+#   --log-messages NUMBER  messages that the journal takes of it
+#   --log-seconds NUMBER  in this time
 # Runs in: namespace
 # Network: no
 # Output: nvflare.service, nvflare-ready.service and, for a disk, nvflare-log.service, enabled; nvflare-workspace.service
@@ -68,6 +74,13 @@ ExecStart=/opt/flare/scripts/ready.sh
 WantedBy=multi-user.target
 EOF
 
+# Where programs are: nothing else can be executed, whatever a job writes there.
+programs="/usr -/lib -/lib64 -/bin -/sbin -/opt -$venv"
+families='AF_UNIX AF_INET AF_INET6'
+[[ -z $netlink ]] || families+=' AF_NETLINK'
+
+# FLARE runs code that other sites send, so the unit is a wall against what runs in it: docs/threat-model.md, "Job code".
+# An older systemd (249 in Ubuntu 22.04) warns of a directive that it does not know, and goes on.
 # What of the kit does not belong to FLARE stays unseen.
 cat >"$units/nvflare.service" <<EOF
 [Unit]
@@ -98,6 +111,13 @@ UMask=0077
 LimitCORE=0
 MemorySwapMax=0
 KeyringMode=private
+TasksMax=$tasks
+MemoryMax=$memory
+LimitNOFILE=$open_files
+LogRateLimitIntervalSec=$log_seconds
+LogRateLimitBurst=$log_messages
+# A job that takes too much memory ends alone; FLARE reports it.
+OOMPolicy=continue
 
 NoNewPrivileges=yes
 CapabilityBoundingSet=
@@ -106,6 +126,7 @@ ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
 PrivateMounts=yes
+PrivateIPC=yes
 $devices
 ProtectProc=invisible
 ProtectKernelTunables=yes
@@ -117,12 +138,14 @@ ProtectHostname=yes
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictAddressFamilies=$families
 LockPersonality=yes
 RemoveIPC=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
-SystemCallFilter=~@privileged
+SystemCallFilter=~@privileged @keyring @debug @mount @obsolete @raw-io @reboot @swap @clock @module @cpu-emulation
+SystemCallFilter=~io_uring_setup io_uring_enter io_uring_register userfaultfd bpf perf_event_open
+SystemCallFilter=~process_vm_readv process_vm_writev
 SystemCallErrorNumber=EPERM
 ${deny_write_execute:+MemoryDenyWriteExecute=yes
 }ReadWritePaths=$workspace
@@ -132,6 +155,11 @@ BindReadOnlyPaths=$site/kit/startup:$workspace/startup
 BindReadOnlyPaths=-$site/kit/local:$workspace/local
 BindPaths=-${workspace%/*}/applog:/applog
 InaccessiblePaths=-/run/cc -$site/keys -/etc/cc -/boot
+# Nothing that it could ask for a favour, and nothing that tells of the machine or of others.
+InaccessiblePaths=-/run/dbus -/run/user -/run/udev -/run/systemd/private -/run/log -/var/log
+InaccessiblePaths=-/sys/firmware -/sys/kernel/debug -/sys/kernel/tracing -/sys/fs/bpf
+NoExecPaths=/
+ExecPaths=$programs
 
 [Install]
 WantedBy=multi-user.target

@@ -1,10 +1,11 @@
 #!/usr/bin/env bats
 # The steps that close a tree, on a small one. All tools are the real ones.
 
-# shellcheck disable=SC2016 # the quoted programs expand in the namespace
+# shellcheck disable=SC2016,SC2030,SC2031 # the quoted programs expand in the namespace; each test has its own variables
 load ../test/lib.bash
 
 epoch=1700000000
+limits=(--tasks 100 --memory 50% --open-files 300 --log-messages 200 --log-seconds 10)
 
 setup() {
 	setup_user
@@ -81,13 +82,74 @@ mask_units() {
 
 @test "without a start-up kit neither FLARE starts nor is it said that it did" {
 	as_user mkdir -p "$tree/usr/lib/systemd/system"
-	step 40-service --tree "$tree" --venv /opt/venv --workspace /vault/workspace --site /mnt/cc/ro --user cc --group cc --logs none
+	step 40-service --tree "$tree" --venv /opt/venv --workspace /vault/workspace --site /mnt/cc/ro --user cc --group cc --logs none "${limits[@]}"
 	((status == 0)) || { echo "$output" && return 1; }
 	for unit in nvflare nvflare-ready; do
 		grep -qx 'ConditionPathExists=/mnt/cc/ro/kit/startup' "$tree/usr/lib/systemd/system/$unit.service"
 		[[ -L $tree/etc/systemd/system/multi-user.target.wants/$unit.service ]]
 	done
 	[[ ! -e $tree/etc/systemd/system/multi-user.target.wants/nvflare-workspace.service ]]
+}
+
+service() {
+	as_user mkdir -p "$tree/usr/lib/systemd/system"
+	step 40-service --tree "$tree" --venv /srv/venv --workspace /vault/workspace --site /mnt/cc/ro --user cc --group cc \
+		--logs none "${limits[@]}" "$@"
+	((status == 0)) || { echo "$output" && return 1; }
+	unit=$tree/usr/lib/systemd/system/nvflare.service
+}
+
+# said KEY: all values of a directive, a line each.
+said() { sed -n "s/^$1=//p" "$unit"; }
+
+@test "job code has the limits of the configuration" {
+	service
+	equal "$(for key in TasksMax MemoryMax MemorySwapMax LimitNOFILE LogRateLimitBurst LogRateLimitIntervalSec LimitCORE; do said "$key"; done | xargs)" \
+		'100 50% 0 300 200 10 0'
+	run as_user bash "$source_dir/40-service.sh" --tree "$tree" --venv /opt/venv --workspace /vault/workspace \
+		--site /mnt/cc/ro --user cc --group cc --logs none
+	failed_with E_STEP_ARGUMENT 'is required'
+}
+
+@test "job code has no calls, sockets and places that it does not need" {
+	service
+	local word
+	for word in io_uring_setup bpf perf_event_open userfaultfd process_vm_readv @keyring @debug @privileged @mount; do
+		said SystemCallFilter | grep '^~' | grep -qw -- "$word" || { echo "$word" && return 1; }
+	done
+	equal "$(said SystemCallFilter | head -n 1)" @system-service
+	equal "$(said RestrictAddressFamilies)" 'AF_UNIX AF_INET AF_INET6'
+	equal "$(said NoExecPaths)" /
+	[[ " $(said ExecPaths) " == *' -/srv/venv '* ]]
+	# What it may write it may not execute.
+	for word in $(said ReadWritePaths); do
+		[[ " $(said ExecPaths) " != *" ${word#-} "* ]]
+	done
+	for word in /run/cc /boot /etc/cc /mnt/cc/ro/keys /run/dbus /var/log /run/log; do
+		said InaccessiblePaths | tr ' ' '\n' | grep -qx -- "-\?$word" || { echo "$word" && return 1; }
+	done
+	service --netlink
+	equal "$(said RestrictAddressFamilies)" 'AF_UNIX AF_INET AF_INET6 AF_NETLINK'
+}
+
+@test "systemd knows the unit, and calls its exposure low; without one directive it is higher" {
+	command -v systemd-analyze >/dev/null || skip "this host has no systemd-analyze"
+	systemd-analyze --help | grep -q -- --offline || skip "systemd-analyze here is older than 250"
+	service
+	score() {
+		systemd-analyze security --offline=true --root="$tree" --no-pager nvflare.service |
+			sed -n 's/.*exposure level for [^:]*: \([0-9.]*\) .*/\1/p'
+	}
+	local before after key
+	before=$(score)
+	[[ -n $before ]]
+	awk -v score="$before" 'BEGIN { exit !(score <= 2.0) }' || { echo "$before" && return 1; }
+	for key in NoNewPrivileges RestrictNamespaces SystemCallFilter CapabilityBoundingSet ProtectProc; do
+		sed -i "s/^$key=/#&/" "$unit"
+		after=$(score)
+		awk -v a="$before" -v b="$after" 'BEGIN { exit !(b > a) }' || { echo "$key: $before $after" && return 1; }
+		sed -i "s/^#$key=/$key=/" "$unit"
+	done
 }
 
 @test "a site has its rules, its kit for one group, and its keys for root alone" {
