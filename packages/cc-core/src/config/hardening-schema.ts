@@ -2,7 +2,7 @@ import {isIP} from 'node:net'
 
 import {z} from 'zod'
 
-import {guestPath, hostPath} from './values.js'
+import {guestPath, hostPath, tmpfsSize} from './values.js'
 
 const address = z
   .string()
@@ -60,6 +60,15 @@ const mounts = z.strictObject({
     .describe('Key file; with it that disk is LUKS2, and made so where it is empty. It goes into `cc-ro`.'),
 })
 
+/** Bounds of what job code can take from the machine; FLARE itself is inside them, too. */
+const limits = z.strictObject({
+  tasks: z.int().min(64).max(4_194_304).default(8192).describe('Processes and threads.'),
+  memory: tmpfsSize.default('90%').describe('Memory, files in /tmp and /dev/shm with it: a share, or a size.'),
+  openFiles: z.int().min(256).max(1_048_576).default(65_536).describe('Files that one process may have open.'),
+  logMessages: z.int().min(100).max(1_000_000).default(5000).describe('Log messages that are kept in `logSeconds`.'),
+  logSeconds: z.int().min(1).max(3600).default(30).describe('The time for `logMessages`, in seconds.'),
+})
+
 export const hardeningSchema = z.strictObject({
   role: z.enum(['client', 'server']).nullable().default(null).describe('Role of the site; also `--role`.'),
   site: z
@@ -101,6 +110,11 @@ export const hardeningSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe('Whether FLARE may make no memory executable. Just-in-time compilers, as in PyTorch and CUDA, need it.'),
+  netlink: z
+    .boolean()
+    .default(false)
+    .describe('Whether FLARE may open AF_NETLINK sockets: NCCL and Gloo need it to list network interfaces.'),
+  limits: limits.prefault({}).describe('What FLARE and its jobs may take at most.'),
   setuid: z.array(guestPath).default([]).describe('Programs that keep their setuid or setgid bit.'),
 })
 

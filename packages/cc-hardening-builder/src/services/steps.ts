@@ -26,7 +26,7 @@ export async function hardeningSteps(request: StepsRequest): Promise<PlannedStep
   const {os, flare, hardening, layout} = config
   const {venv} = flare
   const {inputs, environment, notes} = requirements
-  const {setuid, lockdown, mounts, workspace, logs, memoryDenyWriteExecute} = hardening
+  const {setuid, lockdown, mounts, workspace, logs, memoryDenyWriteExecute, netlink, limits} = hardening
   const epoch = {'source-date-epoch': sourceDateEpoch}
   const guest = join(scriptsDirectory(), 'guest')
   // One tree serves the sites of both roles: what a site does not have is not there at boot.
@@ -71,6 +71,9 @@ export async function hardeningSteps(request: StepsRequest): Promise<PlannedStep
       readable: [mounts.input],
       logs,
       'deny-write-execute': memoryDenyWriteExecute,
+      netlink,
+      ...{tasks: limits.tasks, memory: limits.memory, 'open-files': limits.openFiles},
+      ...{'log-messages': limits.logMessages, 'log-seconds': limits.logSeconds},
     }),
     planStep('base/90-clean', {tree, ...epoch}),
     planStep('flare/95-compile', {tree, folder: [venv, '/usr/lib/python3'], ...epoch}),

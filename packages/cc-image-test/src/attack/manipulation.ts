@@ -13,6 +13,7 @@ export const groups = {
   console: 'Console and keyboard',
   network: 'Network',
   inside: 'Inside the machine',
+  job: 'Code of a job, in the sandbox of FLARE',
   secret: 'A secret of the machine',
 } as const
 

@@ -1,0 +1,305 @@
+import {failed, passed, type Verdict} from 'cc-core/report'
+
+/** What the program said that ran in the place of a job: by name. */
+export type JobFacts = Readonly<Record<string, string | undefined>>
+
+/**
+ * Its words on the console. Each line has the length of its text: one that is cut, or that the kernel spoke into, is no
+ * evidence, and neither is what was said twice and differently.
+ */
+export function jobFactsOf(lines: readonly string[]): JobFacts {
+  const facts = new Map<string, string | undefined>()
+  for (const line of lines) {
+    const [, name, length, text = ''] = /^CC-JOB ([\w-]+) (\d+)=(.*)$/.exec(line.trimEnd()) ?? []
+    if (name === undefined) continue
+    const whole = Number(length) === text.length ? text : undefined
+    facts.set(name, facts.has(name) && facts.get(name) !== whole ? undefined : whole)
+  }
+  return Object.fromEntries(facts)
+}
+
+const held = (reason: string): Verdict => ({...passed(reason), outcome: 'powerless'})
+const open = (reason: string): Verdict => ({...failed(reason), outcome: 'NOT DEFENDED'})
+const unless = (problems: readonly string[], reason: string): Verdict =>
+  problems.length === 0 ? held(reason) : open(problems.join('; '))
+
+/** A judge of facts, every one of which has to be there, and to be well formed. */
+const ofJob =
+  <Name extends string>(...names: readonly Name[]) =>
+  <Expected = void>(judge: (facts: Record<Name, string>, expected: Expected) => Verdict) =>
+  (facts: JobFacts, expected: Expected): Verdict => {
+    const missing = names.filter((name) => facts[name] === undefined)
+    return missing.length > 0
+      ? open(`the job did not say, or not in whole: ${missing.join(', ')}`)
+      : judge(facts as Record<Name, string>, expected)
+  }
+
+const words = (text: string) => text.split(' ').filter(Boolean)
+
+/** `name:answer` words. The name may have colons. */
+const answers = (text: string) =>
+  new Map(words(text).map((word) => [word.slice(0, word.lastIndexOf(':')), word.slice(word.lastIndexOf(':') + 1)]))
+
+/** Answers that say no; any other one was given by what is behind the wall. */
+const refusals = ['EPERM', 'EACCES', 'ENOSYS']
+
+/** Every one of `names` has to be answered, and by a refusal. */
+function refused(text: string, names: readonly string[], more: readonly string[] = []): string[] {
+  const said = answers(text)
+  return names.flatMap((name) => {
+    const answer = said.get(name)
+    if (answer === undefined || answer === '') return [`${name} was not tried`]
+    return [...refusals, ...more].includes(answer) ? [] : [`${name}: ${answer}`]
+  })
+}
+
+export const judgeJobIdentity = ofJob('identity')(({identity}, expected: {uid: number; gid: number}) => {
+  const said = answers(identity)
+  const wanted: [string, RegExp][] = [
+    ['uid', new RegExp(`^${expected.uid}$`)],
+    ['gid', new RegExp(`^${expected.gid}$`)],
+    ...['CapEff', 'CapPrm', 'CapBnd', 'CapAmb'].map((name): [string, RegExp] => [name, /^0{16}$/]),
+    ['NoNewPrivs', /^1$/],
+    ['Seccomp', /^2$/],
+  ]
+  return unless(
+    wanted.flatMap(([name, form]) =>
+      form.test(said.get(name) ?? '') ? [] : [`${name} is '${said.get(name) ?? 'missing'}'`],
+    ),
+    'an ordinary user without capabilities, no new privileges, calls filtered',
+  )
+})
+
+/** What nobody but root needs to read. */
+export const secretPlaces = [
+  ...['/run/cc/boot.conf', '/run/cc', '/etc/cc', '/etc/cc/keys', '/etc/shadow', '/boot', '/mnt/cc/ro/keys'],
+  ...[
+    '/proc/1/environ',
+    '/proc/1/mem',
+    '/proc/1/maps',
+    '/proc/kcore',
+    '/proc/kmsg',
+    '/dev/kmsg',
+    '/dev/mem',
+    '/dev/port',
+  ],
+  ...['/run/log/journal', '/var/log/journal', '/var/log', '/sys/firmware/acpi/tables', '/sys/firmware/qemu_fw_cfg'],
+  ...['/sys/firmware/efi', '/sys/kernel/debug', '/sys/kernel/tracing', '/sys/fs/bpf', '/root'],
+] as const
+
+/** An answer of ENOENT: nothing is there, or it is empty. */
+export const judgeJobSecrets = ofJob(
+  'secrets',
+  'other-processes',
+  'addresses-of-kernel',
+)((facts) =>
+  unless(
+    [
+      ...refused(facts.secrets, secretPlaces, ['ENOENT', 'ENOTDIR']),
+      ...words(facts['other-processes']).map((pid) => `it sees the process ${pid} of another user`),
+      ...(facts['addresses-of-kernel'] === '0' ? [] : [`kallsyms shows ${facts['addresses-of-kernel']} addresses`]),
+    ],
+    `${secretPlaces.length} places, no process of others, no address of the kernel`,
+  ),
+)
+
+/** The kit of the site is FLARE's own, and its code runs as FLARE: that remains. Any other private key may not be read. */
+export const judgeJobKeys = ofJob('private-keys')((facts, expected: {workspace: string}) => {
+  const found = words(facts['private-keys'])
+  const own = [`${expected.workspace}/startup/`, `${expected.workspace}/local/`, '/mnt/cc/ro/kit/']
+  const others = found.filter((path) => !own.some((folder) => path.startsWith(folder)))
+  // The kit has one: a search that does not find it sees nothing.
+  if (found.length === 0) return open('it did not find the key of the kit either: the search proves nothing')
+  return unless(
+    others.map((path) => `it can read the private key ${path}`),
+    `only that of FLARE itself, which remains: ${found.join(', ')}`,
+  )
+})
+
+export const judgeJobWrites = ofJob(
+  'writable',
+  'special-files',
+)((facts, expected: {workspace: string; output: string}) => {
+  const found = words(facts.writable)
+  const own = [expected.workspace, expected.output, '/tmp', '/var/tmp', '/dev/shm', '/applog']
+  if (!found.includes(expected.workspace))
+    return open(`it could not write ${expected.workspace} either: nothing is proved`)
+  return unless(
+    [
+      ...found.filter((path) => !own.includes(path)).map((path) => `it can write ${path}`),
+      ...words(facts['special-files']),
+    ],
+    found.join(', '),
+  )
+})
+
+export const judgeJobExecution = ofJob(
+  'writable',
+  'executable',
+)((facts) =>
+  words(facts.writable).length === 0
+    ? open('it could write nowhere: nothing is proved')
+    : unless(
+        words(facts.executable).map((word) => `what it writes it can execute: ${word}`),
+        `nothing that it writes to ${words(facts.writable).join(', ')}`,
+      ),
+)
+
+export const refusedCalls = [
+  ...['io_uring_setup', 'bpf', 'perf_event_open', 'userfaultfd', 'add_key', 'keyctl', 'request_key', 'ptrace'],
+  ...[
+    'process_vm_readv',
+    'kcmp',
+    'mount',
+    'umount',
+    'fsopen',
+    'move_mount',
+    'open_tree',
+    'mount_setattr',
+    'pivot_root',
+  ],
+  ...[
+    'chroot',
+    'unshare-user',
+    'unshare-mount',
+    'unshare-net',
+    'setns',
+    'init_module',
+    'finit_module',
+    'delete_module',
+  ],
+  ...['kexec_load', 'reboot', 'swapon', 'open_by_handle_at', 'acct', 'settimeofday', 'clock_settime', 'sethostname'],
+  ...['iopl', 'ioperm', 'quotactl', 'fanotify_init', 'syslog', 'personality', 'setuid', 'setgroups', 'lookup_dcookie'],
+  ...['modify_ldt', 'vhangup', 'pidfd_getfd'],
+] as const
+
+export const judgeJobCalls = ofJob('calls')(({calls}) =>
+  unless(refused(calls, refusedCalls), `${refusedCalls.length} calls are refused`),
+)
+
+const families = [
+  'PACKET',
+  'KEY',
+  'RDS',
+  'CAN',
+  'TIPC',
+  'BLUETOOTH',
+  'ALG',
+  'VSOCK',
+  'QIPCRTR',
+  'SMC',
+  'XDP',
+  'X25',
+  'AX25',
+]
+
+export const judgeJobSockets = ofJob(
+  'families',
+  'raw-socket',
+  'sockets',
+)((facts, expected: {netlink: boolean}) => {
+  const said = answers(facts.families)
+  // A family that the kernel does not have is refused all the same.
+  const unknown = ['EAFNOSUPPORT', 'ESOCKTNOSUPPORT', 'EPROTONOSUPPORT', 'EINVAL']
+  const journal = /^\/run\/systemd\/(journal\/(socket|stdout|dev-log|syslog)|notify|resolve\/\S+)$/
+  return unless(
+    [
+      ...['UNIX', 'INET']
+        .filter((name) => said.get(name) !== 'done')
+        .map((name) => `AF_${name} is ${said.get(name) ?? 'missing'}`),
+      ...refused(facts.families, [...families, ...(expected.netlink ? [] : ['NETLINK'])], unknown).map(
+        (text) => `AF_${text}`,
+      ),
+      ...(refusals.includes(facts['raw-socket']) ? [] : [`a raw socket: ${facts['raw-socket']}`]),
+      ...words(facts.sockets)
+        .filter((path) => !journal.test(path))
+        .map((path) => `it can talk to ${path}`),
+    ],
+    `${families.length} families are refused; of the services only the journal answers`,
+  )
+})
+
+const ordinary = /^\/dev\/(null|zero|full|u?random|tty|ptmx|pts\/\S+|shm\/\S+|nvidia\S*|std(in|out|err)|fd\/\S+|core)$/
+
+export const judgeJobDevices = ofJob('devices')(({devices}) => {
+  if (!words(devices).includes('/dev/null')) return open('it did not find /dev/null either: the search proves nothing')
+  return unless(
+    words(devices)
+      .filter((path) => !ordinary.test(path))
+      .map((path) => `it can open ${path}`),
+    words(devices).join(', '),
+  )
+})
+
+export const judgeJobNetwork = ofJob(
+  'out-allowed',
+  'out-forbidden',
+  'out-metadata',
+)((facts, expected: {allowed: readonly number[]; forbidden: readonly number[]}) => {
+  const [may, mayNot] = [answers(facts['out-allowed']), answers(facts['out-forbidden'])]
+  const said = (port: number) => may.get(String(port)) ?? 'not tried'
+  return unless(
+    [
+      ...expected.allowed.filter((port) => said(port) !== 'done').map((port) => `allowed port ${port}: ${said(port)}`),
+      ...expected.forbidden.flatMap((port) => {
+        const answer = mayNot.get(String(port))
+        return answer === undefined || answer === 'done' ? [`forbidden port ${port}: ${answer ?? 'not tried'}`] : []
+      }),
+      ...(facts['out-metadata'] === '' || facts['out-metadata'] === 'done'
+        ? [`169.254.169.254: ${facts['out-metadata'] || 'not tried'}`]
+        : []),
+    ],
+    `port ${expected.allowed.join(', ') || 'none'} only; neither ${expected.forbidden.join(', ')} nor the metadata service`,
+  )
+})
+
+export interface JobLimits {
+  tasks: number
+  openFiles: number
+}
+
+export const judgeJobLimits = ofJob(
+  'limits',
+  'files-taken',
+  'tasks-taken',
+  'memory-taken',
+  'rooms',
+)((facts, {tasks, openFiles}: JobLimits) => {
+  const said = answers(facts.limits)
+  const number = (name: string) => (/^\d+$/.test(said.get(name) ?? '') ? Number(said.get(name)) : NaN)
+  const taken = (text: string) => Number(/^(\d+) (ended|killed)$/.exec(text)?.[1] ?? NaN)
+  const total = number('total')
+  const rooms = [...answers(facts.rooms)].filter(([path]) => ['/tmp', '/var/tmp', '/dev/shm'].includes(path))
+  const checks: [boolean, string][] = [
+    [number('tasks') <= tasks, `the bound of tasks is '${said.get('tasks') ?? ''}', not ${tasks}`],
+    [number('memory') <= total, `the bound of memory is '${said.get('memory') ?? ''}'`],
+    [number('swap') === 0, `swap is '${said.get('swap') ?? ''}'`],
+    [number('core') === 0, `a core may have '${said.get('core') ?? ''}' bytes`],
+    [number('files') <= openFiles, `it may open '${said.get('files') ?? ''}' files, not ${openFiles}`],
+    [taken(facts['files-taken']) < openFiles, `it opened ${facts['files-taken']}`],
+    [taken(facts['tasks-taken']) < tasks, `it started ${facts['tasks-taken']} threads`],
+    [/^\d+ killed$/.test(facts['memory-taken']), `it took ${facts['memory-taken']} MiB of memory, and was not stopped`],
+    [taken(facts['memory-taken']) * 1024 ** 2 <= total, `it took ${facts['memory-taken']} MiB of ${total} bytes`],
+    [rooms.length === 3, `it did not say how large /tmp, /var/tmp and /dev/shm are`],
+    ...rooms.map(([path, bytes]): [boolean, string] => [
+      Number(bytes) < total,
+      `${path} has ${bytes} bytes of ${total}`,
+    ]),
+  ]
+  return unless(
+    checks.flatMap(([holds, text]) => (holds ? [] : [text])),
+    `stopped at ${facts['files-taken']} files, ${facts['tasks-taken']} threads, ${facts['memory-taken']} MiB`,
+  )
+})
+
+/** Exposure by systemd-analyze, 0 to 10. */
+export const exposureBound = 2
+
+/** The last words of systemd-analyze about the unit. */
+export function judgeExposure({said}: {said?: string | undefined}): Verdict {
+  const score = /exposure level for nvflare\.service: (\d+(?:\.\d+)?)\s/.exec(said ?? '')?.[1]
+  if (score === undefined) return failed('systemd-analyze did not say how exposed nvflare.service is')
+  return Number(score) <= exposureBound
+    ? passed(`${score} of 10; at most ${exposureBound}`)
+    : failed(`${score} of 10, more than ${exposureBound}`)
+}
