@@ -74,8 +74,6 @@ ExecStart=/opt/flare/scripts/ready.sh
 WantedBy=multi-user.target
 EOF
 
-# Where programs are: nothing else can be executed, whatever a job writes there.
-programs="/usr -/lib -/lib64 -/bin -/sbin -/opt -$venv"
 families='AF_UNIX AF_INET AF_INET6'
 [[ -z $netlink ]] || families+=' AF_NETLINK'
 
@@ -158,8 +156,10 @@ InaccessiblePaths=-/run/cc -$site/keys -/etc/cc -/boot
 # Nothing that it could ask for a favour, and nothing that tells of the machine or of others.
 InaccessiblePaths=-/run/dbus -/run/user -/run/udev -/run/systemd/private -/run/log -/var/log
 InaccessiblePaths=-/sys/firmware -/sys/kernel/debug -/sys/kernel/tracing -/sys/fs/bpf
-NoExecPaths=/
-ExecPaths=$programs
+# What it may write it may not execute. Not NoExecPaths=/ with ExecPaths=: systemd 252 then leaves mounts below / as they
+# are, /tmp and /dev/shm executable, and mounts /opt writable (seen in a running unit).
+NoExecPaths=$workspace -/tmp -/var/tmp -/dev/shm -/applog
+$(for path in "${writable[@]}"; do printf 'NoExecPaths=-%s\n' "$path"; done)
 
 [Install]
 WantedBy=multi-user.target
