@@ -219,7 +219,8 @@ export const judgeJobSockets = ofJob(
   )
 })
 
-const ordinary = /^\/dev\/(null|zero|full|u?random|tty|ptmx|char\/1:[35789]|pts\/\S+|shm\/\S+|nvidia\S*|std(in|out|err)|fd\/\S+|core)$/
+const ordinary =
+  /^\/dev\/(null|zero|full|u?random|tty|ptmx|char\/1:[35789]|pts\/\S+|shm\/\S+|nvidia\S*|std(in|out|err)|fd\/\S+|core)$/
 
 export const judgeJobDevices = ofJob('devices')(({devices}) => {
   if (!words(devices).includes('/dev/null')) return open('it did not find /dev/null either: the search proves nothing')
