@@ -50,3 +50,20 @@ errors() { grep -c '^error\[' <<<"$output" || true; }
 	run_step 'read_list a printf "a b\n*\n\n"; read_list0 b printf "x\ny\0z"; read_list c true; declare -p a b c'
 	equal "$output" $'declare -a a=([0]="a b" [1]="*" [2]="")\ndeclare -a b=([0]=$\'x\\ny\' [1]="z")\ndeclare -a c=()\nend'
 }
+
+# run_contract PARAMETERS BODY ARGUMENT...: a step with these lines of parameters.
+run_contract() {
+	printf '#!/usr/bin/env bash\n# Test.\n#\n# Parameters:\n%s\n# Runs in: host\n\n. "%s"\nstep "$@"\n%s\n' \
+		"$1" "$source_dir/step.sh" "$2" | as_user tee "$dir/contract.sh" >/dev/null
+	run as_user bash "$dir/contract.sh" "${@:3}"
+}
+
+@test "no name of a parameter is taken by the parser: every value arrives" {
+	local name
+	for name in name value variable line word list required repeat seen; do
+		run_contract "#   --$name TEXT  a value" "echo \"[\$$name]\"" "--$name" 'a b'
+		((status == 0)) && [[ $output == '[a b]' ]] || { echo "--$name: $output" && return 1; }
+		run_contract "#   [--$name TEXT]...  values" "echo \"\${#${name}[@]} [\${${name}[*]}]\"" "--$name" a "--$name" b
+		((status == 0)) && [[ $output == '2 [a b]' ]] || { echo "--$name twice: $output" && return 1; }
+	done
+}

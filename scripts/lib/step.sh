@@ -102,51 +102,52 @@ step_check_value() { # NAME WORD VALUE
 	esac
 }
 
+# Its own variables begin with step_: the values arrive in variables that have the names of the parameters.
 step_parse() {
-	local -A word=() required=() repeat=() seen=()
-	local line name value variable
-	while IFS= read -r line; do
-		[[ $line =~ ^\ \ (\[?)--([a-z0-9-]+)\ ([A-Z]+)\]?(\.\.\.)? ]] || continue
-		name=${BASH_REMATCH[2]} variable=${BASH_REMATCH[2]//-/_}
-		word[$name]=${BASH_REMATCH[3]}
-		[[ -n ${BASH_REMATCH[1]} ]] || required[$name]=1
+	local -A step_word=() step_required=() step_repeat=() step_seen=()
+	local step_line step_name step_value step_variable
+	while IFS= read -r step_line; do
+		[[ $step_line =~ ^\ \ (\[?)--([a-z0-9-]+)\ ([A-Z]+)\]?(\.\.\.)? ]] || continue
+		step_name=${BASH_REMATCH[2]} step_variable=${BASH_REMATCH[2]//-/_}
+		step_word[$step_name]=${BASH_REMATCH[3]}
+		[[ -n ${BASH_REMATCH[1]} ]] || step_required[$step_name]=1
 		if [[ -n ${BASH_REMATCH[4]} ]]; then
-			repeat[$name]=1
-			declare -ga "$variable=()"
+			step_repeat[$step_name]=1
+			declare -ga "$step_variable=()"
 		else
-			declare -g "$variable="
+			declare -g "$step_variable="
 		fi
 	done < <(step_contract)
 
 	while (($#)); do
 		case $1 in
 		--help) step_usage && exit 0 ;;
-		--*) name=${1#--} ;;
+		--*) step_name=${1#--} ;;
 		*) die E_STEP_ARGUMENT "unexpected argument '$1'" "run '$step_script --help'" ;;
 		esac
-		[[ -n ${word[$name]-} ]] || die E_STEP_ARGUMENT "unknown parameter '$1'" "run '$step_script --help'"
-		if [[ ${word[$name]} == FLAG ]]; then
-			value=1
+		[[ -n ${step_word[$step_name]-} ]] || die E_STEP_ARGUMENT "unknown parameter '$1'" "run '$step_script --help'"
+		if [[ ${step_word[$step_name]} == FLAG ]]; then
+			step_value=1
 			shift
 		else
 			(($# >= 2)) || die E_STEP_ARGUMENT "$1 needs a value"
-			value=$2
+			step_value=$2
 			shift 2
 		fi
-		step_check_value "$name" "${word[$name]}" "$value"
-		variable=${name//-/_}
-		if [[ -n ${repeat[$name]-} ]]; then
-			local -n list=$variable
-			list+=("$value")
-			unset -n list
+		step_check_value "$step_name" "${step_word[$step_name]}" "$step_value"
+		step_variable=${step_name//-/_}
+		if [[ -n ${step_repeat[$step_name]-} ]]; then
+			local -n step_list=$step_variable
+			step_list+=("$step_value")
+			unset -n step_list
 		else
-			[[ -z ${seen[$name]-} ]] || die E_STEP_ARGUMENT "--$name is given twice"
-			declare -g "$variable=$value"
+			[[ -z ${step_seen[$step_name]-} ]] || die E_STEP_ARGUMENT "--$step_name is given twice"
+			declare -g "$step_variable=$step_value"
 		fi
-		seen[$name]=1
+		step_seen[$step_name]=1
 	done
-	for name in "${!required[@]}"; do
-		[[ -n ${seen[$name]-} ]] || die E_STEP_ARGUMENT "--$name is required" "run '$step_script --help'"
+	for step_name in "${!step_required[@]}"; do
+		[[ -n ${step_seen[$step_name]-} ]] || die E_STEP_ARGUMENT "--$step_name is required" "run '$step_script --help'"
 	done
 }
 

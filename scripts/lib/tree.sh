@@ -39,12 +39,21 @@ tree_network() {
 
 # in_tree TREE COMMAND...: run COMMAND with the tree as its root, with a clean environment: what the host has
 # set must not reach maintainer scripts. That of sudo refuses its removal while root has no password, unless it is told.
-in_tree() {
-	local tree=$1
+# Not `env -i NAME=VALUE`: a proxy may have a password, and every user can read the arguments of a process.
+in_tree() (
+	tree_root=$1
 	shift
-	env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LC_ALL=C.UTF-8 \
-		TZ=UTC DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true SOURCE_DATE_EPOCH="${source_date_epoch:-0}" \
-		SUDO_FORCE_REMOVE=yes \
-		${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} ${no_proxy:+no_proxy="$no_proxy"} \
-		chroot "$tree" "$@"
-}
+	# shellcheck disable=SC2163 # the names are in the variable
+	while read -r _ _ tree_name; do export -nf -- "$tree_name"; done < <(declare -Fx)
+	# shellcheck disable=SC2163
+	while read -r tree_name; do
+		case $tree_name in
+		http_proxy | https_proxy | no_proxy) [[ -n ${!tree_name:+set} ]] || unset "$tree_name" ;;
+		*) export -n -- "$tree_name" ;;
+		esac
+	done < <(compgen -e)
+	export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LC_ALL=C.UTF-8 TZ=UTC \
+		DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true SOURCE_DATE_EPOCH="${source_date_epoch:-0}" \
+		SUDO_FORCE_REMOVE=yes
+	exec chroot "$tree_root" "$@"
+)
