@@ -166,6 +166,26 @@ powered_off() {
 	[[ $(grep -c 'ct state new accept' <<<"$rules") == 4 ]]
 }
 
+@test "firewall: link-local addresses are open to rules that name them, and to no other" {
+	site_conf role=server inbound=tcp/8002 \
+		'outbound=tcp/80 tcp/81@169.254.169.254/32 tcp/82@169.0.0.0/8 udp/83@fe80::/10 tcp/84@FEBF::1/128 tcp/85@fe00::/8 tcp/86@fec0::/10'
+	stub nft 'case $1 in -f) cat >>"'"$BATS_TEST_TMPDIR"'/rules" ;; list) printf "policy drop;\npolicy drop;\npolicy drop;\n" ;; esac'
+	duty firewall.sh
+	((status == 0)) || { echo "$output" && cat "$R/dev/console" && return 1; }
+	# The first rule that matches decides.
+	diff -u <(sed -n '/@resolvers6/,/^\t}/{s/^\t*//;/169.254\|fe80\|ct state new\|drop/p}' "$BATS_TEST_TMPDIR/rules") - <<-END
+		ip daddr 169.254.169.254/32 tcp dport 81 ct state new accept
+		ip6 daddr fe80::/10 udp dport 83 ct state new accept
+		ip6 daddr FEBF::1/128 tcp dport 84 ct state new accept
+		ip daddr 169.254.0.0/16 drop
+		ip6 daddr fe80::/10 drop
+		tcp dport 80 ct state new accept
+		ip daddr 169.0.0.0/8 tcp dport 82 ct state new accept
+		ip6 daddr fe00::/8 tcp dport 85 ct state new accept
+		ip6 daddr fec0::/10 tcp dport 86 ct state new accept
+	END
+}
+
 @test "firewall: rules that nft refuses, and chains that do not drop, power off" {
 	stub nft 'cat >/dev/null; case $1 in -f) echo "syntax error" >&2; exit 1 ;; esac'
 	duty firewall.sh

@@ -1,16 +1,33 @@
 #!/bin/sh
 # firewall.sh: what site.conf does not list is dropped, in and out, on IPv4 and IPv6. One transaction: there is no
-# moment without rules. resolvers.sh fills the sets of name servers when the network names them.
+# moment without rules. A rule opens link-local addresses only where it names them: 169.254.169.254 is the metadata
+# service of a cloud, which hands out credentials and user data. resolvers.sh fills the sets of name servers when the
+# network names them.
 
 # shellcheck source=lib/site.sh
 . /opt/flare/scripts/lib/site.sh
 
-# rules DIRECTION RULE...: one line of nftables for each PROTOCOL/PORT or PROTOCOL/PORT@NETWORK. The address that the
-# network restricts is the other side's.
-rules() {
+# link_local NETWORK: whether it has link-local addresses only.
+link_local() {
+	length=${1##*/}
+	case $length in
+	'' | *[!0-9]*) return 1 ;;
+	esac
 	case $1 in
+	169.254.*) [ "$length" -ge 16 ] ;;
+	[Ff][Ee][89ABab]?:*) [ "$length" -ge 10 ] ;;
+	*) return 1 ;;
+	esac
+}
+
+# rules LIST RULE...: one line of nftables for each PROTOCOL/PORT or PROTOCOL/PORT@NETWORK. The address that the
+# network restricts is the other side's. The list link-local has the outbound rules that name such a network, and
+# outbound the others.
+rules() {
+	list=$1
+	case $list in
 	inbound) address=saddr ;;
-	outbound) address=daddr ;;
+	*) address=daddr ;;
 	esac
 	shift
 	for rule in "$@"; do
@@ -23,6 +40,10 @@ rules() {
 		esac
 		case $port in
 		'' | *[!0-9]*) fail "firewall: '$rule' is not a rule" ;;
+		esac
+		case $list in
+		link-local) link_local "$network" || continue ;;
+		outbound) ! link_local "$network" || continue ;;
 		esac
 		case $network in
 		'') match='' ;;
@@ -37,6 +58,8 @@ rules() {
 inbound=$(rules inbound $(site inbound)) || exit 1
 # shellcheck disable=SC2046
 outbound=$(rules outbound $(site outbound)) || exit 1
+# shellcheck disable=SC2046
+named=$(rules link-local $(site outbound)) || exit 1
 
 ruleset="table inet cc
 delete table inet cc
@@ -64,6 +87,9 @@ $inbound
 		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld2-listener-report } accept
 		ip daddr @resolvers4 meta l4proto { tcp, udp } th dport 53 accept
 		ip6 daddr @resolvers6 meta l4proto { tcp, udp } th dport 53 accept
+$named
+		ip daddr 169.254.0.0/16 drop
+		ip6 daddr fe80::/10 drop
 $outbound
 	}
 }"
