@@ -74,6 +74,15 @@ describe('the allow-lists', () => {
     expect(problems({inbound: [...cidrs, {port: 8003}, {port: 8003, protocol: 'udp'}]})).toBe('')
   })
 
+  it('take a rule that names link-local addresses beside one without a network, outbound only', () => {
+    const rules = (cidr: string) => [{port: 80}, {port: 80, cidr}]
+    for (const cidr of ['169.254.169.254/32', 'fe80::/10', 'FEBF::1/128'])
+      expect(problems({outbound: rules(cidr)}), cidr).toBe('')
+    for (const cidr of ['169.0.0.0/8', 'fe00::/8', 'fec0::/10', '10.0.0.0/8'])
+      expect(problems({outbound: rules(cidr)}), cidr).toContain('opens to everybody')
+    expect(problems({inbound: rules('169.254.169.254/32')})).toContain('opens to everybody')
+  })
+
   it.each([
     [{port: 0}],
     [{port: 65536}],

@@ -35,7 +35,9 @@ function listProblems(name: keyof AllowLists, rules: readonly PortRule[]): strin
     const text = showRule(rule)
     if (seen.has(text)) problems.push(`${text} stands twice`)
     seen.add(text)
-    const open = rule.cidr !== null && rules.some((other) => other.cidr === null && samePort(rule, other))
+    // Outbound, a rule without a network does not open link-local addresses: one that names them adds to it.
+    const own = name === 'outbound' && isLinkLocal(rule.cidr)
+    const open = rule.cidr !== null && !own && rules.some((other) => other.cidr === null && samePort(rule, other))
     if (open) problems.push(`${text} restricts a port that ${showRule({...rule, cidr: null})} opens to everybody`)
     if (name === 'outbound' && rule.port === 53)
       problems.push(`${text} would let questions out to any name server: use hardening.network.resolvers`)
@@ -43,6 +45,13 @@ function listProblems(name: keyof AllowLists, rules: readonly PortRule[]): strin
       problems.push(`${text} is the port of our DHCP client, which has rules of its own`)
   }
   return problems.map((problem) => `hardening.network.${name}: ${problem}`)
+}
+
+/** Whether a network has link-local addresses only: the same rule as in scripts/guest/opt-flare/firewall.sh. */
+function isLinkLocal(cidr: string | null): boolean {
+  const [network = '', length = ''] = (cidr ?? '').split('/')
+  if (network.startsWith('169.254.')) return Number(length) >= 16
+  return /^fe[89ab][\da-f]:/i.test(network) && Number(length) >= 10
 }
 
 const samePort = (a: PortRule, b: PortRule) => a.port === b.port && a.protocol === b.protocol
