@@ -12,11 +12,11 @@ const calls = all(refusedCalls, 'EPERM')
 const families = `UNIX:done INET:done INET6:done ${all(['NETLINK', 'PACKET', 'KEY', 'RDS', 'CAN', 'TIPC', 'BLUETOOTH', 'ALG', 'VSOCK', 'QIPCRTR', 'SMC', 'XDP', 'X25', 'AX25'], 'EAFNOSUPPORT')}`
 const sockets = {families, 'raw-socket': 'EPERM', sockets: '/run/systemd/journal/socket'}
 const netlink = {netlink: false}
-const ports = {allowed: [8002], forbidden: [22, 80]}
+const ports = {allowed: [8002], forbidden: [22, 80], metadata: []}
 const network = {
   'out-allowed': '8002:done',
   'out-forbidden': '22:TimeoutError 80:EPERM',
-  'out-metadata': 'TimeoutError',
+  'out-metadata': '80:EPERM 8002:EPERM',
 }
 const limit = {tasks: 8192, openFiles: 65536}
 const gigabyte = 1024 ** 3
@@ -115,13 +115,26 @@ export const cases = {
     missing: {'no device at all': [{devices: ''}]},
   },
   judgeJobNetwork: {
-    good: [[network, ports]],
+    good: [
+      [network, ports],
+      [
+        {...network, 'out-metadata': '80:done 8002:EPERM'},
+        {...ports, metadata: [80]},
+      ],
+    ],
     bad: {
       'a forbidden port': [{...network, 'out-forbidden': '22:done 80:EPERM'}, ports, /forbidden port 22/],
-      'the metadata service': [{...network, 'out-metadata': 'done'}, ports, /169\.254/],
+      'the metadata service': [
+        {...network, 'out-metadata': '80:EPERM 8002:done'},
+        ports,
+        /169\.254\.169\.254 port 8002/,
+      ],
       'an allowed port that is closed': [{...network, 'out-allowed': '8002:TimeoutError'}, ports, /allowed port 8002/],
     },
-    missing: {'a port that was not tried': [{...network, 'out-forbidden': '22:EPERM'}, ports]},
+    missing: {
+      'a port that was not tried': [{...network, 'out-forbidden': '22:EPERM'}, ports],
+      'the metadata service at an allowed port': [{...network, 'out-metadata': '80:EPERM'}, ports],
+    },
   },
   judgeJobLimits: {
     good: [[limits, limit]],

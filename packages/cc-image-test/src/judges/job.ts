@@ -232,25 +232,34 @@ export const judgeJobDevices = ofJob('devices')(({devices}) => {
   )
 })
 
+/** Ports that may be reached, that may not, and those at which a rule of the site names the metadata service itself. */
+export interface JobPorts {
+  allowed: readonly number[]
+  forbidden: readonly number[]
+  metadata: readonly number[]
+}
+
 export const judgeJobNetwork = ofJob(
   'out-allowed',
   'out-forbidden',
   'out-metadata',
-)((facts, expected: {allowed: readonly number[]; forbidden: readonly number[]}) => {
-  const [may, mayNot] = [answers(facts['out-allowed']), answers(facts['out-forbidden'])]
+)((facts, {allowed, forbidden, metadata}: JobPorts) => {
+  const may = answers(facts['out-allowed'])
   const said = (port: number) => may.get(String(port)) ?? 'not tried'
+  const closed = (text: string, ports: readonly number[], about: string) =>
+    ports.flatMap((port) => {
+      const answer = answers(text).get(String(port)) ?? 'not tried'
+      return answer === 'done' || answer === 'not tried' ? [`${about} ${port}: ${answer}`] : []
+    })
+  // What is open to all must not open the metadata service.
+  const service = [...new Set([80, ...allowed])].filter((port) => !metadata.includes(port))
   return unless(
     [
-      ...expected.allowed.filter((port) => said(port) !== 'done').map((port) => `allowed port ${port}: ${said(port)}`),
-      ...expected.forbidden.flatMap((port) => {
-        const answer = mayNot.get(String(port))
-        return answer === undefined || answer === 'done' ? [`forbidden port ${port}: ${answer ?? 'not tried'}`] : []
-      }),
-      ...(facts['out-metadata'] === '' || facts['out-metadata'] === 'done'
-        ? [`169.254.169.254: ${facts['out-metadata'] || 'not tried'}`]
-        : []),
+      ...allowed.filter((port) => said(port) !== 'done').map((port) => `allowed port ${port}: ${said(port)}`),
+      ...closed(facts['out-forbidden'], forbidden, 'forbidden port'),
+      ...closed(facts['out-metadata'], service, '169.254.169.254 port'),
     ],
-    `port ${expected.allowed.join(', ') || 'none'} only; neither ${expected.forbidden.join(', ')} nor the metadata service`,
+    `port ${allowed.join(', ') || 'none'} only; neither ${forbidden.join(', ')} nor the metadata service`,
   )
 })
 

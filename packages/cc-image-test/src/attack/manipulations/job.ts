@@ -47,12 +47,18 @@ interface Sandbox {
   config: Config
   allowed: number[]
   forbidden: number[]
+  /** TCP ports of rules that name link-local addresses, which no other rule opens. */
+  metadata: number[]
 }
 
 function sandboxOf({subject}: Bench): Sandbox {
   const config = parseConfig(subject.image.manifest.config)
   const allowed = outboundPorts(subject)
-  return {config, allowed, forbidden: unusual.filter((port) => !allowed.includes(port))}
+  const named = (config.hardening.network.outbound ?? []).filter(({cidr}) => cidr?.startsWith('169.254.'))
+  return {
+    ...{config, allowed, metadata: named.map(({port}) => port)},
+    forbidden: unusual.filter((port) => !allowed.includes(port)),
+  }
 }
 
 /** A copy of the image whose unit starts our program in place of FLARE, and its one boot. */
