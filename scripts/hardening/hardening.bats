@@ -224,7 +224,8 @@ said() { sed -n "s/^$1=//p" "$unit"; }
 	local units=$tree/usr/lib/systemd/system logs
 	as_user mkdir -p "$units"
 	for logs in none console disk; do
-		step 40-service --tree "$tree" --venv /opt/venv --workspace /vault/workspace --site /mnt/cc/ro --user cc --group cc --logs "$logs"
+		step 40-service --tree "$tree" --venv /opt/venv --workspace /vault/workspace --site /mnt/cc/ro --user cc --group cc --logs "$logs" \
+			"${limits[@]}"
 		((status == 0)) || { echo "$output" && return 1; }
 		# Nothing of FLARE is opened by root on a file system of the host.
 		run ! grep -E 'append:|file:|/mnt/data' "$units/nvflare.service"
