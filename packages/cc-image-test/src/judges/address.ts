@@ -31,3 +31,9 @@ export const isAddress = (one: string, other: string): boolean => {
   const bits = bitsOf(one)
   return bits !== null && bits === bitsOf(other)
 }
+
+/** Whether all addresses of a network belong to another one. */
+export function isWithin(cidr: string, other: string): boolean {
+  const [network = '', length = '128'] = cidr.split('/')
+  return inNetwork(network, other) && Number(length) >= Number(other.split('/')[1] ?? 128)
+}

@@ -1,3 +1,4 @@
+import type {CasesOf} from '../fixtures/cases.js'
 import {refusedCalls, secretPlaces} from './job.js'
 
 const all = (names: readonly string[], answer: string) => names.map((name) => `${name}:${answer}`).join(' ')
@@ -30,7 +31,7 @@ const limits = {
 const said = (score: string) => `→ Overall exposure level for nvflare.service: ${score} OK 🙂\n`
 
 /** Evidence for each judge; the last of a bad case is what it has to say. */
-export const cases = {
+export const cases: CasesOf<typeof import('./job.js')> = {
   judgeJobIdentity: {
     good: [[{identity}, user]],
     bad: {
@@ -46,11 +47,10 @@ export const cases = {
     bad: {
       'boot.conf': [
         {...secrets, secrets: secrets.secrets.replace('boot.conf:EACCES', 'boot.conf:done')},
-        undefined,
         /boot\.conf: done/,
       ],
-      'a process of root': [{...secrets, 'other-processes': '1 2'}, undefined, /process 1/],
-      'addresses of the kernel': [{...secrets, 'addresses-of-kernel': '99'}, undefined, /99 addresses/],
+      'a process of root': [{...secrets, 'other-processes': '1 2'}, /process 1/],
+      'addresses of the kernel': [{...secrets, 'addresses-of-kernel': '99'}, /99 addresses/],
     },
     missing: {'a place that was not tried': [{...secrets, secrets: all(secretPlaces.slice(1), 'EACCES')}]},
   },
@@ -71,8 +71,8 @@ export const cases = {
   judgeJobExecution: {
     good: [[{writable: '/tmp', executable: ''}]],
     bad: {
-      'a program in /tmp': [{writable: '/tmp', executable: '/tmp:exec'}, undefined, /\/tmp:exec/],
-      'a library in /tmp': [{writable: '/tmp', executable: '/tmp:map'}, undefined, /\/tmp:map/],
+      'a program in /tmp': [{writable: '/tmp', executable: '/tmp:exec'}, /\/tmp:exec/],
+      'a library in /tmp': [{writable: '/tmp', executable: '/tmp:map'}, /\/tmp:map/],
     },
     missing: {'it wrote nowhere': [{writable: '', executable: ''}]},
   },
@@ -81,14 +81,9 @@ export const cases = {
     bad: {
       'io_uring works': [
         {calls: calls.replace('io_uring_setup:EPERM', 'io_uring_setup:EFAULT')},
-        undefined,
         /io_uring_setup: EFAULT/,
       ],
-      'a user name space': [
-        {calls: calls.replace('unshare-user:EPERM', 'unshare-user:done')},
-        undefined,
-        /unshare-user: done/,
-      ],
+      'a user name space': [{calls: calls.replace('unshare-user:EPERM', 'unshare-user:done')}, /unshare-user: done/],
     },
     missing: {'a call that was not tried': [{calls: all(refusedCalls.slice(1), 'EPERM')}], empty: [{calls: ''}]},
   },
@@ -111,7 +106,7 @@ export const cases = {
   },
   judgeJobDevices: {
     good: [[{devices: '/dev/null /dev/urandom /dev/nvidia0'}]],
-    bad: {'a disk': [{devices: '/dev/null /dev/vda'}, undefined, /\/dev\/vda/]},
+    bad: {'a disk': [{devices: '/dev/null /dev/vda'}, /\/dev\/vda/]},
     missing: {'no device at all': [{devices: ''}]},
   },
   judgeJobNetwork: {
@@ -166,7 +161,7 @@ export const cases = {
   },
   judgeExposure: {
     good: [[{said: said('1.4')}]],
-    bad: {'more than the bound': [{said: said('2.1')}, undefined, /2\.1 of 10, more than 2/]},
+    bad: {'more than the bound': [{said: said('2.1')}, /2\.1 of 10, more than 2/]},
     missing: {'no score': [{said: 'Failed to load unit'}], empty: [{said: ''}]},
   },
 }

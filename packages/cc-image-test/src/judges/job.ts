@@ -1,44 +1,13 @@
 import {failed, passed, type Verdict} from 'cc-core/report'
 
-/** What the program said that ran in the place of a job: by name. */
-export type JobFacts = Readonly<Record<string, string | undefined>>
+import {ofFacts, wordsOf} from './facts.js'
+import {broken, defendedUnless} from './outcome.js'
 
-/**
- * Its words on the console. Each line has the length of its text: one that is cut, or that the kernel spoke into, is no
- * evidence, and neither is what was said twice and differently.
- */
-export function jobFactsOf(lines: readonly string[]): JobFacts {
-  const facts = new Map<string, string | undefined>()
-  for (const line of lines) {
-    const [, name, length, text = ''] = /^CC-JOB ([\w-]+) (\d+)=(.*)$/.exec(line.trimEnd()) ?? []
-    if (name === undefined) continue
-    const whole = Number(length) === text.length ? text : undefined
-    facts.set(name, facts.has(name) && facts.get(name) !== whole ? undefined : whole)
-  }
-  return Object.fromEntries(facts)
-}
-
-const held = (reason: string): Verdict => ({...passed(reason), outcome: 'powerless'})
-const open = (reason: string): Verdict => ({...failed(reason), outcome: 'NOT DEFENDED'})
-const unless = (problems: readonly string[], reason: string): Verdict =>
-  problems.length === 0 ? held(reason) : open(problems.join('; '))
-
-/** A judge of facts, every one of which has to be there, and to be well formed. */
-const ofJob =
-  <Name extends string>(...names: readonly Name[]) =>
-  <Expected = void>(judge: (facts: Record<Name, string>, expected: Expected) => Verdict) =>
-  (facts: JobFacts, expected: Expected): Verdict => {
-    const missing = names.filter((name) => facts[name] === undefined)
-    return missing.length > 0
-      ? open(`the job did not say, or not in whole: ${missing.join(', ')}`)
-      : judge(facts as Record<Name, string>, expected)
-  }
-
-const words = (text: string) => text.split(' ').filter(Boolean)
+const unless = (problems: readonly string[], reason: string) => defendedUnless(problems, 'powerless', reason)
 
 /** `name:answer` words. The name may have colons. */
 const answers = (text: string) =>
-  new Map(words(text).map((word) => [word.slice(0, word.lastIndexOf(':')), word.slice(word.lastIndexOf(':') + 1)]))
+  new Map(wordsOf(text).map((word) => [word.slice(0, word.lastIndexOf(':')), word.slice(word.lastIndexOf(':') + 1)]))
 
 /** Answers that say no; any other one was given by what is behind the wall. */
 const refusals = ['EPERM', 'EACCES', 'ENOSYS']
@@ -53,7 +22,7 @@ function refused(text: string, names: readonly string[], more: readonly string[]
   })
 }
 
-export const judgeJobIdentity = ofJob('identity')(({identity}, expected: {uid: number; gid: number}) => {
+export const judgeJobIdentity = ofFacts('identity')(({identity}, expected: {uid: number; gid: number}) => {
   const said = answers(identity)
   const wanted: [string, RegExp][] = [
     ['uid', new RegExp(`^${expected.uid}$`)],
@@ -88,7 +57,7 @@ export const secretPlaces = [
 ] as const
 
 /** An answer of ENOENT: nothing is there, or it is empty. */
-export const judgeJobSecrets = ofJob(
+export const judgeJobSecrets = ofFacts(
   'secrets',
   'other-processes',
   'addresses-of-kernel',
@@ -96,7 +65,7 @@ export const judgeJobSecrets = ofJob(
   unless(
     [
       ...refused(facts.secrets, secretPlaces, ['ENOENT', 'ENOTDIR']),
-      ...words(facts['other-processes']).map((pid) => `it sees the process ${pid} of another user`),
+      ...wordsOf(facts['other-processes']).map((pid) => `it sees the process ${pid} of another user`),
       ...(facts['addresses-of-kernel'] === '0' ? [] : [`kallsyms shows ${facts['addresses-of-kernel']} addresses`]),
     ],
     `${secretPlaces.length} places, no process of others, no address of the kernel`,
@@ -104,44 +73,44 @@ export const judgeJobSecrets = ofJob(
 )
 
 /** The kit of the site is FLARE's own, and its code runs as FLARE: that remains. Any other private key may not be read. */
-export const judgeJobKeys = ofJob('private-keys')((facts, expected: {workspace: string}) => {
-  const found = words(facts['private-keys'])
+export const judgeJobKeys = ofFacts('private-keys')((facts, expected: {workspace: string}) => {
+  const found = wordsOf(facts['private-keys'])
   const own = [`${expected.workspace}/startup/`, `${expected.workspace}/local/`, '/mnt/cc/ro/kit/']
   const others = found.filter((path) => !own.some((folder) => path.startsWith(folder)))
   // The kit has one: a search that does not find it sees nothing.
-  if (found.length === 0) return open('it did not find the key of the kit either: the search proves nothing')
+  if (found.length === 0) return broken('it did not find the key of the kit either: the search proves nothing')
   return unless(
     others.map((path) => `it can read the private key ${path}`),
     `only that of FLARE itself, which remains: ${found.join(', ')}`,
   )
 })
 
-export const judgeJobWrites = ofJob(
+export const judgeJobWrites = ofFacts(
   'writable',
   'special-files',
 )((facts, expected: {workspace: string; output: string}) => {
-  const found = words(facts.writable)
+  const found = wordsOf(facts.writable)
   const own = [expected.workspace, expected.output, '/tmp', '/var/tmp', '/dev/shm', '/applog']
   if (!found.includes(expected.workspace))
-    return open(`it could not write ${expected.workspace} either: nothing is proved`)
+    return broken(`it could not write ${expected.workspace} either: nothing is proved`)
   return unless(
     [
       ...found.filter((path) => !own.includes(path)).map((path) => `it can write ${path}`),
-      ...words(facts['special-files']),
+      ...wordsOf(facts['special-files']),
     ],
     found.join(', '),
   )
 })
 
-export const judgeJobExecution = ofJob(
+export const judgeJobExecution = ofFacts(
   'writable',
   'executable',
 )((facts) =>
-  words(facts.writable).length === 0
-    ? open('it could write nowhere: nothing is proved')
+  wordsOf(facts.writable).length === 0
+    ? broken('it could write nowhere: nothing is proved')
     : unless(
-        words(facts.executable).map((word) => `what it writes it can execute: ${word}`),
-        `nothing that it writes to ${words(facts.writable).join(', ')}`,
+        wordsOf(facts.executable).map((word) => `what it writes it can execute: ${word}`),
+        `nothing that it writes to ${wordsOf(facts.writable).join(', ')}`,
       ),
 )
 
@@ -173,7 +142,7 @@ export const refusedCalls = [
   ...['modify_ldt', 'vhangup', 'pidfd_getfd'],
 ] as const
 
-export const judgeJobCalls = ofJob('calls')(({calls}) =>
+export const judgeJobCalls = ofFacts('calls')(({calls}) =>
   unless(refused(calls, refusedCalls), `${refusedCalls.length} calls are refused`),
 )
 
@@ -193,7 +162,7 @@ const families = [
   'AX25',
 ]
 
-export const judgeJobSockets = ofJob(
+export const judgeJobSockets = ofFacts(
   'families',
   'raw-socket',
   'sockets',
@@ -211,7 +180,7 @@ export const judgeJobSockets = ofJob(
         (text) => `AF_${text}`,
       ),
       ...(refusals.includes(facts['raw-socket']) ? [] : [`a raw socket: ${facts['raw-socket']}`]),
-      ...words(facts.sockets)
+      ...wordsOf(facts.sockets)
         .filter((path) => !journal.test(path))
         .map((path) => `it can talk to ${path}`),
     ],
@@ -222,13 +191,14 @@ export const judgeJobSockets = ofJob(
 const ordinary =
   /^\/dev\/(null|zero|full|u?random|tty|ptmx|char\/1:[35789]|pts\/\S+|shm\/\S+|nvidia\S*|std(in|out|err)|fd\/\S+|core)$/
 
-export const judgeJobDevices = ofJob('devices')(({devices}) => {
-  if (!words(devices).includes('/dev/null')) return open('it did not find /dev/null either: the search proves nothing')
+export const judgeJobDevices = ofFacts('devices')(({devices}) => {
+  if (!wordsOf(devices).includes('/dev/null'))
+    return broken('it did not find /dev/null either: the search proves nothing')
   return unless(
-    words(devices)
+    wordsOf(devices)
       .filter((path) => !ordinary.test(path))
       .map((path) => `it can open ${path}`),
-    words(devices).join(', '),
+    wordsOf(devices).join(', '),
   )
 })
 
@@ -239,7 +209,7 @@ export interface JobPorts {
   metadata: readonly number[]
 }
 
-export const judgeJobNetwork = ofJob(
+export const judgeJobNetwork = ofFacts(
   'out-allowed',
   'out-forbidden',
   'out-metadata',
@@ -268,7 +238,7 @@ export interface JobLimits {
   openFiles: number
 }
 
-export const judgeJobLimits = ofJob(
+export const judgeJobLimits = ofFacts(
   'limits',
   'files-taken',
   'tasks-taken',

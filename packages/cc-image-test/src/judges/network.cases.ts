@@ -14,6 +14,8 @@ const outbound = {
     {port: 8002, protocol: 'tcp', cidr: null},
     {port: 123, protocol: 'udp', cidr: '10.0.0.0/8'},
     {port: 443, protocol: 'tcp', cidr: 'fd00::/8'},
+    {port: 80, protocol: 'tcp', cidr: '169.254.169.254/32'},
+    {port: 81, protocol: 'tcp', cidr: '169.0.0.0/8'},
   ],
   resolvers: ['10.77.0.2', 'fe80:0:0:0:5054:ff:fe77:2'],
   dhcp: '10.77.0.2',
@@ -29,6 +31,8 @@ const usual = [
   attempt('tcp', '1.2.3.4', 8002),
   attempt('udp', '10.1.2.3', 123),
   attempt('tcp', 'fd00:0:0:0:0:0:0:1', 443),
+  attempt('tcp', '169.254.169.254', 80),
+  attempt('tcp', '169.1.2.3', 81),
 ]
 const wire = (...more: Attempt[]) => ({attempts: [...usual, ...more], address4: '10.77.0.15'})
 const strangers: Readonly<Record<string, readonly [Attempt, RegExp]>> = {
@@ -39,6 +43,9 @@ const strangers: Readonly<Record<string, readonly [Attempt, RegExp]>> = {
   'another name server': [attempt('udp', '8.8.8.8', 53), /udp 8\.8\.8\.8:53/],
   'another name server by TCP': [attempt('tcp', '8.8.8.8', 53), /tcp 8\.8\.8\.8:53/],
   'another port of the name server': [attempt('tcp', '10.77.0.2', 853), /tcp 10\.77\.0\.2:853/],
+  'a port that is open to all, of a metadata service': [attempt('tcp', '169.254.169.254', 8002), /169.*:8002/],
+  'the same on IPv6': [attempt('tcp', 'fe80:0:0:0:0:0:0:1', 8002), /fe80.*:8002/],
+  'a port of a larger network, of a metadata service': [attempt('tcp', '169.254.169.254', 81), /169.*:81/],
   'a ping': [attempt('echo', '1.2.3.4', 0), /echo 1\.2\.3\.4/],
 }
 

@@ -1,6 +1,6 @@
 import {passed} from 'cc-core/report'
 
-import {inNetwork, isAddress} from './address.js'
+import {inNetwork, isAddress, isWithin} from './address.js'
 import {wordsOf, type Facts} from './facts.js'
 import {broken, defended, defendedUnless, judgingAttack} from './outcome.js'
 
@@ -30,6 +30,7 @@ export interface Outbound {
 }
 
 const dnsPort = 53
+const linkLocal = ['169.254.0.0/16', 'fe80::/10']
 
 /**
  * Whether a packet may be on the wire, by protocol, destination and port. Questions to a name server go by TCP, too:
@@ -41,9 +42,13 @@ export function mayLeave({protocol, address, port}: Attempt, {rules, resolvers, 
   if (protocol === 'udp' && port === 67 && ['255.255.255.255', dhcp].includes(address)) return true
   if (protocol === 'udp' && port === 547 && (address === 'ff02:0:0:0:0:0:1:2' || address.startsWith('fe80:')))
     return true
-  return rules.some(
-    (rule) => rule.protocol === protocol && rule.port === port && (rule.cidr === null || inNetwork(address, rule.cidr)),
-  )
+  // The metadata service of a cloud is at such an address: only a rule that names it opens it.
+  const special = linkLocal.find((network) => inNetwork(address, network))
+  const opens = ({cidr}: PortRule) =>
+    special === undefined
+      ? cidr === null || inNetwork(address, cidr)
+      : cidr !== null && isWithin(cidr, special) && inNetwork(address, cidr)
+  return rules.some((rule) => rule.protocol === protocol && rule.port === port && opens(rule))
 }
 
 const onWire = (attempts: readonly Attempt[], outbound: Outbound): string[] => [

@@ -9,9 +9,9 @@ import {planStep} from 'cc-core/steps'
 import {SilentReporter} from 'cc-core/ui'
 import {bootAndWatch, developmentKeys} from 'cc-core/vm'
 
-import {describeExit} from '../../image/console.js'
+import {describeExit} from '../../judges/console-text.js'
+import {factsOf, type Facts} from '../../judges/facts.js'
 import {
-  jobFactsOf,
   judgeExposure,
   judgeJobCalls,
   judgeJobDevices,
@@ -23,7 +23,6 @@ import {
   judgeJobSecrets,
   judgeJobSockets,
   judgeJobWrites,
-  type JobFacts,
 } from '../../judges/job.js'
 import type {Bench} from '../bench.js'
 import {firstDisk, layeredDisk} from '../machine.js'
@@ -37,7 +36,7 @@ const host = '10.77.0.2'
 const unusual = [22, 80, 443, 4444]
 
 interface Job {
-  facts: JobFacts
+  facts: Facts
   /** What systemd-analyze said; null where this host has none that can. */
   exposure: string | null
 }
@@ -93,14 +92,14 @@ async function runJob(bench: Bench): Promise<Job> {
         ...{initrd: copy.file('initrd.img'), cmdline: copy.manifest.cmdline, more: wire.words(guestMac)},
         ...{disks: [firstDisk(disk)], keys: developmentKeys(copy, copy.file('keys/root.key'))},
       },
-      ...{timeoutMs: settings.timeoutMs + 480_000, signal, until: (line) => line.startsWith('CC-JOB end ')},
+      ...{timeoutMs: settings.timeoutMs + 480_000, signal, until: (line) => line.startsWith('CC-PROBE end ')},
       logFile: join(settings.logDir, 'job.log'),
     })
     if (result.matched === null)
       throw new Error(
         `${outside.attempts.length} packets, and the job does not come to its end: ${describeExit(result)}`,
       )
-    return {facts: jobFactsOf(result.lines), exposure: existsSync(score) ? readFileSync(score, 'utf8') : null}
+    return {facts: factsOf(result.lines), exposure: existsSync(score) ? readFileSync(score, 'utf8') : null}
   } finally {
     wire.close()
   }
@@ -113,7 +112,7 @@ export function jobManipulations(): Manipulation[] {
   const tries = 'tries it as a job, in the sandbox of nvflare.service'
   const one = (
     {id, title, action = tries, quick = false}: {id: string; title: string; action?: string; quick?: boolean},
-    judge: (facts: JobFacts, sandbox: Sandbox) => Verdict,
+    judge: (facts: Facts, sandbox: Sandbox) => Verdict,
   ): Manipulation => ({
     ...{id, title, action, quick, group: 'job'},
     run: async (bench) => judge((await job(bench)).facts, sandboxOf(bench)),
