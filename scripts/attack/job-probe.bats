@@ -23,7 +23,7 @@ probe() {
 	((status == 0)) || { printf '%s\n' "$output" >&2 && return 1; }
 	equal "$(sha256sum <"$tree/usr/lib/systemd/system/nvflare.service")" "$before"
 	drop_in=$tree/etc/systemd/system/nvflare.service.d/cc-job-probe.conf
-	equal "$(grep -v '^#' "$drop_in" | cut -d = -f 1 | LC_ALL=C.UTF-8 sort -u | xargs)" 'ExecStart ExecStartPre Restart StandardOutput [Service]'
+	equal "$(grep -v '^#' "$drop_in" | cut -d = -f 1 | LC_ALL=C.UTF-8 sort -u | xargs)" 'ExecStart ExecStartPre Restart StandardOutput SyslogIdentifier [Service]'
 	grep -qxF 'ExecStart=/opt/venv/bin/python3 /opt/cc-attack/job-probe /vault/workspace 10.77.0.2 "8002" "22,80"' "$drop_in"
 	equal "$(in_namespace stat -c '%a %g' "$tree/opt/cc/ro/kit/startup/client.key")" '640 1000'
 	[[ -x $tree/opt/cc-attack/job-probe ]]

@@ -51,6 +51,8 @@ ExecStart=
 ExecStart=$python /opt/cc-attack/job-probe $workspace $host "$(join "${allowed[@]}")" "$(join "${forbidden[@]}")"
 # The network answers by itself, some time after the machine is up.
 ExecStartPre=/bin/sleep 10
-StandardOutput=file:/dev/console
+# By the journal: the sandbox lets the service open no device, a console neither.
+StandardOutput=journal+console
+SyslogIdentifier=job-probe
 Restart=no
 EOF

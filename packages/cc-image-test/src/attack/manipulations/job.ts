@@ -35,6 +35,9 @@ const host = '10.77.0.2'
 /** Ports that hardly anybody allows. */
 const unusual = [22, 80, 443, 4444]
 
+/** A line without what the journal puts before it on the console. */
+const said = (line: string) => line.replace(/^\[ *\d+\.\d+\] job-probe\[\d+\]: /, '')
+
 interface Job {
   facts: Facts
   /** What systemd-analyze said; null where this host has none that can. */
@@ -92,14 +95,14 @@ async function runJob(bench: Bench): Promise<Job> {
         ...{initrd: copy.file('initrd.img'), cmdline: copy.manifest.cmdline, more: wire.words(guestMac)},
         ...{disks: [firstDisk(disk)], keys: developmentKeys(copy, copy.file('keys/root.key'))},
       },
-      ...{timeoutMs: settings.timeoutMs + 480_000, signal, until: (line) => line.startsWith('CC-PROBE end ')},
+      ...{timeoutMs: settings.timeoutMs + 480_000, signal, until: (line) => said(line).startsWith('CC-PROBE end ')},
       logFile: join(settings.logDir, 'job.log'),
     })
     if (result.matched === null)
       throw new Error(
         `${outside.attempts.length} packets, and the job does not come to its end: ${describeExit(result)}`,
       )
-    return {facts: factsOf(result.lines), exposure: existsSync(score) ? readFileSync(score, 'utf8') : null}
+    return {facts: factsOf(result.lines.map(said)), exposure: existsSync(score) ? readFileSync(score, 'utf8') : null}
   } finally {
     wire.close()
   }
