@@ -1,22 +1,36 @@
 #!/usr/bin/env python3
-"""Write a directory tree as the tar stream of one squashfs layer.
+"""Write a directory tree as the tar stream of one squashfs layer, or turn a mounted overlay into it.
 
     layer.py --tree UPPER [--lower LOWER] --epoch SECONDS > layer.tar
+    layer.py --tree UPPER --lower LOWER --epoch SECONDS --onto MOUNTED
 
 Without --lower the stream holds the whole tree. With it, the stream holds what an overlayfs upper directory would
 hold after LOWER was turned into UPPER (file times ignored, as livecd-rootfs ignores them): changed entries and their
-parent directories, a character device 0:0 for what was removed, and trusted.overlay.opaque=y on a directory of which
-nothing below may show through. Neither can be created on disk without privilege, so they exist in the stream only.
+parent directories, a character device 0:0 for what was removed, trusted.overlay.opaque=y on a directory of which
+nothing below may show through, and the marks that overlayfs leaves for itself: all whiteouts are names of one inode,
+a copy of a lower entry has trusted.overlay.origin, and a directory with copies in it trusted.overlay.impure. None of
+that can be created on disk without privilege, so it exists in the stream only.
+
+With --onto the same changes are made in MOUNTED, an overlay over LOWER, and the kernel leaves its own marks.
 """
 import argparse
 import filecmp
 import os
+import shutil
 import stat
+import struct
 import sys
 import tarfile
 
 LEFT_OUT = {b'etc/fstab'}  # livecd-rootfs leaves it out too
 OPAQUE = {'trusted.overlay.opaque': b'y'}
+IMPURE = {'trusted.overlay.impure': b'y'}
+
+
+def origin(info):
+    """What overlayfs writes on a copy: struct ovl_fh of Linux, with a file handle of ext4 and no UUID."""
+    handle = struct.pack('<II', info.st_ino & 0xFFFFFFFF, 1)
+    return {'trusted.overlay.origin': struct.pack('<BBBBB16s', 0, 0xFB, 21 + len(handle), 0, 1, b'') + handle}
 
 
 def read_xattrs(path):
@@ -43,6 +57,8 @@ class Layer:
         self.tree, self.lower, self.epoch = os.fsencode(tree), lower and os.fsencode(lower), epoch
         self.tar = tarfile.open(fileobj=stream, mode='w|', format=tarfile.PAX_FORMAT, encoding='utf-8')
         self.first_name = {}  # inode → the name it was written under
+        self.first_whiteout = None
+        self.known = {}  # what differs() has found
 
     def write(self):
         self.directory(b'', self.lower is not None)
@@ -54,7 +70,10 @@ class Layer:
         lower_path = os.path.join(self.lower, name) if merge else None
         here, below = set(os.listdir(path)), set(os.listdir(lower_path)) if merge else set()
         opaque = bool(merge and name and below and not here & below)
-        self.entry(name, OPAQUE if opaque else {})
+        marks = OPAQUE if opaque else {}
+        if merge and not opaque:
+            marks = {**(origin(os.lstat(lower_path)) if name else {}), **(IMPURE if self.impure(name, here & below) else {})}
+        self.entry(name, marks)
         for child in sorted(here | (set() if opaque else below)):
             child_name = os.path.join(name, child)
             if child_name in LEFT_OUT:
@@ -71,7 +90,7 @@ class Layer:
         lower_info = os.lstat(lower_path) if in_lower else None
         if not stat.S_ISDIR(info.st_mode):
             if not (in_lower and same(lower_path, path, lower_info, info)) or info.st_ino in self.changed_links():
-                self.entry(name, {})
+                self.entry(name, origin(lower_info) if in_lower and self.is_copy(name) else {})
         elif in_lower and stat.S_ISDIR(lower_info.st_mode):
             if self.differs(name):
                 self.directory(name, True)
@@ -80,6 +99,24 @@ class Layer:
         else:
             self.directory(name, False)
 
+    def is_copy(self, name):
+        """Whether an entry that is in this layer is a copy of the lower one, changed or not, and not a new one."""
+        path, lower_path = os.path.join(self.tree, name), os.path.join(self.lower, name)
+        if not os.path.lexists(lower_path):
+            return False
+        info, lower_info = os.lstat(path), os.lstat(lower_path)
+        if stat.S_IFMT(info.st_mode) != stat.S_IFMT(lower_info.st_mode):
+            return False
+        if stat.S_ISDIR(info.st_mode):
+            return self.differs(name)
+        # Of a file with several names, one is copied and the others stay, so overlayfs does not call it the same.
+        if lower_info.st_nlink > 1 or not stat.S_ISREG(info.st_mode):
+            return False
+        return not same(lower_path, path, lower_info, info) or info.st_ino in self.changed_links()
+
+    def impure(self, name, children):
+        return any(self.is_copy(os.path.join(name, child)) for child in children)
+
     def tree_over(self, name):
         self.entry(name, OPAQUE)
         for child in sorted(os.listdir(os.path.join(self.tree, name))):
@@ -87,6 +124,11 @@ class Layer:
 
     def differs(self, name):
         """Whether anything at or below directory NAME has changed."""
+        if name not in self.known:
+            self.known[name] = self.find_difference(name)
+        return self.known[name]
+
+    def find_difference(self, name):
         path, lower_path = os.path.join(self.tree, name), os.path.join(self.lower, name)
         if not same(lower_path, path, os.lstat(lower_path), os.lstat(path)):
             return True
@@ -122,6 +164,9 @@ class Layer:
     def whiteout(self, name):
         item = tarfile.TarInfo(os.fsdecode(name))
         item.type, item.mode, item.mtime = tarfile.CHRTYPE, 0, self.epoch
+        if self.first_whiteout:
+            item.type, item.linkname = tarfile.LNKTYPE, self.first_whiteout
+        self.first_whiteout = self.first_whiteout or item.name
         self.tar.addfile(item)
 
     def entry(self, name, more_xattrs):
@@ -144,9 +189,64 @@ class Layer:
             with open(path, 'rb') as content:
                 self.tar.addfile(item, content)
             return
+        elif stat.S_ISCHR(info.st_mode) and info.st_rdev == 0:  # the tree is an upper directory
+            self.first_name[info.st_ino] = item.name
+            item.type = tarfile.CHRTYPE
         else:
-            return  # sockets and device nodes have no place in a layer
+            return  # sockets and other device nodes have no place in a layer
         self.tar.addfile(item)
+
+
+class Onto(Layer):
+    """The same changes, made in a mounted overlay."""
+
+    def __init__(self, tree, lower, epoch, mounted):
+        with open(os.devnull, 'wb') as nothing:
+            super().__init__(tree, lower, epoch, nothing)
+        self.mounted = os.fsencode(mounted)
+
+    def write(self):
+        self.directory(b'', True)
+
+    def place(self, name):
+        return os.path.join(self.mounted, name)
+
+    def whiteout(self, name):
+        if os.path.isdir(self.place(name)) and not os.path.islink(self.place(name)):
+            shutil.rmtree(self.place(name))
+        else:
+            os.unlink(self.place(name))
+
+    def entry(self, name, more_xattrs):
+        source, place = os.path.join(self.tree, name), self.place(name)
+        info = os.lstat(source)
+        existing = os.lstat(place).st_mode if os.path.lexists(place) else 0
+        stays = more_xattrs != OPAQUE and stat.S_IFMT(existing) == stat.S_IFMT(info.st_mode) and not stat.S_ISLNK(existing)
+        first = info.st_nlink > 1 and self.first_name.get(info.st_ino)
+        if existing and name and (not stays or first):
+            self.whiteout(name)
+            stays = False
+        if stat.S_ISDIR(info.st_mode):
+            if not stays and name:
+                os.mkdir(place)
+        elif stat.S_ISLNK(info.st_mode):
+            os.symlink(os.readlink(source), place)
+        elif first:
+            os.link(first, place)
+        elif stat.S_ISREG(info.st_mode):
+            self.first_name[info.st_ino] = place
+            shutil.copyfile(source, place)
+        else:
+            return
+        # chown takes capabilities and setuid bits away, so it comes first.
+        os.lchown(place, info.st_uid, info.st_gid)
+        if not stat.S_ISLNK(info.st_mode):
+            os.chmod(place, stat.S_IMODE(info.st_mode))
+        wanted = read_xattrs(source)
+        for key in read_xattrs(place).keys() - wanted.keys():
+            os.removexattr(place, key, follow_symlinks=False)
+        for key, value in wanted.items():
+            os.setxattr(place, key, value, follow_symlinks=False)
 
 
 def main():
@@ -154,8 +254,12 @@ def main():
     parser.add_argument('--tree', required=True)
     parser.add_argument('--lower')
     parser.add_argument('--epoch', required=True, type=int)
+    parser.add_argument('--onto')
     arguments = parser.parse_args()
-    Layer(arguments.tree, arguments.lower, arguments.epoch, sys.stdout.buffer).write()
+    if arguments.onto:
+        Onto(arguments.tree, arguments.lower, arguments.epoch, arguments.onto).write()
+    else:
+        Layer(arguments.tree, arguments.lower, arguments.epoch, sys.stdout.buffer).write()
 
 
 if __name__ == '__main__':

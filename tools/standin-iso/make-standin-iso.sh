@@ -158,12 +158,27 @@ known_packages() {
 	server_packages=("${known[@]}")
 }
 
-# make_layer NAME TREE LOWER: squashfs and its two sidecars; the manifest of an upper layer is the difference.
+# mount_overlay LOWER: an overlay at $work/overlay; fails where none can be mounted with the attributes of root's.
+mount_overlay() {
+	[[ $(</proc/self/uid_map) =~ ^\ *0\ +0\ +4294967295$ ]] || return
+	mkdir "$work/overlay" "$work/overlay"/{upper,work,mounted}
+	mount -t overlay -o "lowerdir=$1,upperdir=$work/overlay/upper,workdir=$work/overlay/work" overlay \
+		"$work/overlay/mounted" 2>/dev/null
+}
+
+# make_layer NAME TREE LOWER: squashfs and its two sidecars; the manifest of an upper layer is the difference. Where it
+# can, an upper layer comes from a mounted overlay, as livecd-rootfs makes it.
 make_layer() {
-	local lower=()
-	[[ -z $3 ]] || lower=(--lower "$3")
-	"$(dirname -- "$step_script")/layer.py" --tree "$2" "${lower[@]}" --epoch "$epoch" |
-		tar2sqfs --quiet --num-jobs 2 --compressor xz --comp-extra level=1 "$iso/$1.squashfs"
+	local maker=("$(dirname -- "$step_script")/layer.py" --tree "$2" --epoch "$epoch")
+	[[ -z $3 ]] || maker+=(--lower "$3")
+	if [[ -n $3 ]] && mount_overlay "$3"; then
+		log "layer $1: from a mounted overlay"
+		"${maker[@]}" --onto "$work/overlay/mounted"
+		umount "$work/overlay/mounted"
+		maker=("$(dirname -- "$step_script")/layer.py" --tree "$work/overlay/upper" --epoch "$epoch")
+	fi
+	"${maker[@]}" | tar2sqfs --quiet --num-jobs 2 --compressor xz --comp-extra level=1 "$iso/$1.squashfs"
+	[[ -z $3 ]] || rm -rf -- "$work/overlay"
 	{
 		[[ -z $3 ]] || package_list "$3"
 		package_list "$2"
