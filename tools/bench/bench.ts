@@ -1,5 +1,5 @@
 // How long a build takes, beside mkosi for the same packages, and beside a plain copy for the smaller things.
-//   npm run bench -- [--json FILE] [--iso FILE] [--runs N] [--cache DIR]
+//   npm run bench -- [--json FILE] [--iso FILE] [--runs N] [--cache DIR] [--only layers]
 // Exits with 1 where mkosi cannot be run: then there is nothing to compare with.
 import {randomBytes} from 'node:crypto'
 import {stat, writeFile} from 'node:fs/promises'
@@ -10,6 +10,7 @@ import {parseArgs} from 'node:util'
 import {sha256File} from 'cc-core/manifest'
 
 import {asBuilder, install, makeLab, open, packages, prepareMkosi, removeLab, removeTree, standinIso} from './lab.js'
+import {measureLayers, type LayerMeasurement} from './layers.js'
 import type {Measurement} from './measure.js'
 import {measureHardened} from './hardened.js'
 import {measureFlare, measureResize, measureSeal} from './stages.js'
@@ -21,6 +22,7 @@ const {values} = parseArgs({
     iso: {type: 'string'},
     runs: {type: 'string', default: '1'},
     cache: {type: 'string', default: '/var/tmp/cc-bench'},
+    only: {type: 'string'},
   },
 })
 const runs = Math.max(Number.parseInt(values.runs, 10) || 1, 1)
@@ -28,9 +30,9 @@ const cache = resolve(values.cache)
 
 /**
  * What was promised, in seconds on two cores: the FLARE stage beside pip, and one more site for each GB of content; and
- * the boot of a hardened image as a multiple of that of the FLARE image.
+ * the boot of a hardened image as a multiple of that of the FLARE image; merging layers as a multiple of unsquashfs.
  */
-const bounds = {flareRest: 20, site: 4, boot: 1.5}
+const bounds = {flareRest: 20, site: 4, boot: 1.5, layers: 1.2}
 
 const print = (line = '') => process.stdout.write(`${line}\n`)
 const show = (name: string, measured: Measurement) => {
@@ -38,8 +40,26 @@ const show = (name: string, measured: Measurement) => {
   return measured
 }
 
+const showLayers = (measured: readonly LayerMeasurement[]) => {
+  for (const {layers, ours, reference, ratio} of measured) {
+    show(`merge ${layers} layers of a server's size`, ours)
+    const plain = formatSeconds(reference.seconds).trim()
+    print(`  ${ratio.toFixed(2)} times unsquashfs of the same (${plain}): ${within(ratio, bounds.layers, ' times')}`)
+  }
+}
+
+if (values.only !== undefined && values.only !== 'layers') throw new Error(`--only: '${values.only}' is not layers`)
+
 const lab = await makeLab(cache)
 try {
+  const layers = await measureLayers(cache, lab)
+  showLayers(layers)
+  if (values.only === undefined) await measureAll(layers)
+} finally {
+  await removeLab(lab)
+}
+
+async function measureAll(layers: readonly LayerMeasurement[]): Promise<void> {
   const iso = values.iso === undefined ? await standinIso(cache) : resolve(values.iso)
   const output = (run: number) => join(lab, `build-${run}`)
   const machine = `${availableParallelism()} cores, ${formatMiB(totalmem()).trim()}, Node ${process.versions.node}`
@@ -129,6 +149,11 @@ try {
     const numbers = ({seconds, peakBytes}: Measurement) => ({seconds, peakBytes})
     const result = {
       machine,
+      layers: layers.map(({ours: mine, reference, ...rest}) => ({
+        ...rest,
+        ...numbers(mine),
+        unsquashfs: reference.seconds,
+      })),
       packages,
       ours: {runs: ours.map(numbers), phases},
       mkosi: typeof mkosi === 'string' ? {missing: mkosi} : {version: mkosi.version, runs: theirs.map(numbers)},
@@ -145,6 +170,4 @@ try {
     }
     await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`)
   }
-} finally {
-  await removeLab(lab)
 }
