@@ -132,7 +132,9 @@ class Changes:
         elif what == 'write':
             path = self.some(stat.S_ISREG)
             if path:
-                with open(path, 'ab') as file:
+                # Not 'ab': where fs.protected_regular is set, O_CREAT is refused in a sticky directory, even to root.
+                with open(path, 'r+b') as file:
+                    file.seek(0, os.SEEK_END)
                     file.write(b'more')
         elif what == 'mode':
             if not os.path.islink(path):
