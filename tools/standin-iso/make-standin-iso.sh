@@ -38,6 +38,7 @@ main() {
 	[[ -r $archive_keyring ]] || die E_HOST_TOOL "no keys of the Debian archive: '$archive_keyring'" \
 		"install the package debian-archive-keyring"
 	epoch=${epoch:-$(date -d 'today 0:00' +%s)}
+	# shellcheck disable=SC2031 # the subshell that has its own is another one
 	export SOURCE_DATE_EPOCH=$epoch
 	choose_form
 
