@@ -13,7 +13,7 @@ import {inspectIso, listIsoPackages, selectSource, type IsoPackages, type IsoSou
 import {keptGroups, planTree, workFolders, type ImageBuild, type WorkFolders} from 'cc-core/stage'
 import {planExtras, type Extras} from './extras.js'
 import {chooseKernel} from './kernel.js'
-import {planSupply} from './supply.js'
+import {checkHostMirrors, planSupply} from './supply.js'
 import {hashFolder, onceTask, planStep, scriptsDirectory, stepTask, type PlannedStep, type Task} from 'cc-core/steps'
 
 /** Name of the base image, and the other name that the mission knows it by. */
@@ -157,6 +157,12 @@ async function mirrorOrigin({config, workDir}: InstallOptions, folders: WorkFold
   const {source, distribution} = config
   const profile =
     distribution === 'auto' ? profileOfHost(await readFile('/etc/os-release', 'utf8')) : profiles[distribution]
+  await checkHostMirrors(
+    config,
+    profile,
+    `distribution: without an ISO, ${profile.id} comes`,
+    `or give the ISO of ${profile.id}: --iso`,
+  )
   return {
     profile,
     source: {kind: 'mirror', label: `${profile.id} package mirror`, sha256: null},

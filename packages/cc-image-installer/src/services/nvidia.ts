@@ -1,4 +1,4 @@
-import {readFile, stat} from 'node:fs/promises'
+import {stat} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import type {Config} from 'cc-core/config'
@@ -9,6 +9,7 @@ import {planStep, scriptsDirectory, type PlannedStep, type StepValue, type Task}
 
 import {checkFile, downloadKey} from './downloads.js'
 import {packageParameters, type Extras, type ExtrasRequest} from './extras.js'
+import {checkHostMirrors} from './supply.js'
 
 /** What the plan of a part consists of. */
 export type Part = Pick<Extras, 'steps' | 'bootSteps' | 'downloads'>
@@ -127,7 +128,7 @@ function cudaPackages({nvidia, attestation}: Config, profile: DistroProfile): st
 }
 
 async function checkNvidia(config: Config, profile: DistroProfile): Promise<void> {
-  const {nvidia, attestation, source} = config
+  const {nvidia, attestation} = config
   const wrong = (message: string, ...suggestions: string[]) => new CcError('E_CONFIG', message, {suggestions})
   if (!attestation.enabled && nvidia.onFailure === 'power-off') {
     throw wrong(
@@ -145,12 +146,7 @@ async function checkNvidia(config: Config, profile: DistroProfile): Promise<void
   await checkSigning(nvidia.signing)
   for (const {file, sha256} of nvidia.debs) await checkFile('nvidia.debs', file, sha256)
   for (const file of nvidia.patches) await checkFile('nvidia.patches', file, null)
-  const host = /^ID=["']?(\w+)/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1]
-  if (source.mirrors.length === 0 && host !== profile.os)
-    throw wrong(
-      `nvidia.enabled: the driver comes from the archive of ${profile.os}, and the mirrors of this host are those of ${host ?? 'another system'}`,
-      'name mirrors of that distribution: source.mirrors',
-    )
+  await checkHostMirrors(config, profile, 'nvidia.enabled: the driver comes')
 }
 
 async function checkSigning({key, certificate}: Config['nvidia']['signing']): Promise<void> {

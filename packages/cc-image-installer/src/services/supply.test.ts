@@ -1,8 +1,12 @@
 import {loadConfig} from 'cc-core/config'
 import {profileOfHost, profiles} from 'cc-core/distro'
-import {readFileSync} from 'node:fs'
+import {existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+
 import {describe, expect, it} from 'vitest'
 
+import {planInstall} from './install.js'
 import {missingPackages, planSupply} from './supply.js'
 
 const host = profileOfHost(readFileSync('/etc/os-release', 'utf8'))
@@ -49,5 +53,39 @@ describe('planSupply', () => {
     await expect(supply(host, {...minimal, pool})).resolves.toBe(false)
     const installed = new Set([...minimal.installed, 'nftables', 'locales'])
     await expect(supply(other, {...minimal, installed})).resolves.toBe(false)
+  })
+})
+
+describe('a mirror build of a distribution that this host is not of', () => {
+  const planned = async (id: string, ...sets: string[]) => {
+    const root = mkdtempSync(join(tmpdir(), 'cc-supply-'))
+    const folders = {outputDir: join(root, 'build'), workDir: join(root, 'work')}
+    try {
+      await planInstall({
+        config: loadConfig(null, [`distribution=${id}`, ...sets]),
+        ...folders,
+        tool: 'x',
+        rootKey: null,
+      })
+    } finally {
+      expect(Object.values(folders).filter((folder) => existsSync(folder))).toEqual([])
+      rmSync(root, {recursive: true})
+    }
+  }
+
+  it.each(Object.values(profiles).filter(({os}) => os !== host.os))(
+    'is refused for $id, naming whose mirrors there are',
+    async ({id, os}) => {
+      await expect(planned(id)).rejects.toMatchObject({
+        code: 'E_CONFIG',
+        message: `distribution: without an ISO, ${id} comes from the archive of ${os}, and the mirrors of this host are those of ${host.os}`,
+        suggestions: [`name a mirror of ${id}: source.mirrors`, `or give the ISO of ${id}: --iso`],
+      })
+    },
+  )
+
+  it('is planned with mirrors of its own, and for each release of the host’s own distribution', async () => {
+    await expect(planned(other.id, 'source.mirrors=["deb http://mirror.invalid x main"]')).resolves.toBeUndefined()
+    for (const {id, os} of Object.values(profiles)) if (os === host.os) await planned(id)
   })
 })

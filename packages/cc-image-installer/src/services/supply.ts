@@ -1,7 +1,7 @@
 import {readFile} from 'node:fs/promises'
 
 import type {Config} from 'cc-core/config'
-import type {DistroProfile} from 'cc-core/distro'
+import {archiveOfHost, type DistroProfile} from 'cc-core/distro'
 import {CcError} from 'cc-core/errors'
 import type {IsoPackages} from 'cc-core/source'
 
@@ -24,7 +24,7 @@ export async function planSupply(
   if (iso === null || nvidia.enabled) return true
   const missing = missingPackages(iso, packages)
   if (missing.length === 0) return false
-  const host = await hostOs()
+  const host = await hostArchive()
   if (host === profile.os) return true
   const from = source.installSource === null ? 'the default source' : `the source '${source.installSource}'`
   throw new CcError('E_PACKAGE', `neither ${from} of the ISO nor its pool has '${missing.join("', '")}'`, {
@@ -44,7 +44,28 @@ export function missingPackages({pool, installed}: IsoPackages, packages: readon
   })
 }
 
-/** ID of this host's os-release. */
-async function hostOs(): Promise<string> {
-  return /^ID=["']?(\w+)/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1] ?? 'another system'
+/**
+ * Check that the mirrors that a build asks have the distribution: without `source.mirrors` they are the host's own.
+ * @param what needs them, for the message
+ * @param otherwise what else can be done
+ * @throws E_CONFIG naming whose mirrors the host has
+ */
+export async function checkHostMirrors(
+  {source}: Config,
+  profile: DistroProfile,
+  what: string,
+  ...otherwise: string[]
+): Promise<void> {
+  if (source.mirrors.length > 0) return
+  const host = await hostArchive()
+  if (host === profile.os) return
+  const word = `the archive of ${profile.os}, and the mirrors of this host are those of ${host}`
+  throw new CcError('E_CONFIG', `${what} from ${word}`, {
+    suggestions: [`name a mirror of ${profile.id}: source.mirrors`, ...otherwise],
+  })
+}
+
+/** Whose archive the mirrors of this host have. */
+async function hostArchive(): Promise<string> {
+  return archiveOfHost(await readFile('/etc/os-release', 'utf8')) ?? 'another system'
 }
