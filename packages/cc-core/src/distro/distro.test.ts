@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 
 import {distributions} from '../config/index.js'
-import {profileByCodename, profileOfHost, profiles} from './index.js'
+import {archiveOfHost, profileByCodename, profileOfHost, profiles} from './index.js'
 
 describe('profiles', () => {
   it.each(distributions)('%s is consistent', (id) => {
@@ -36,5 +36,18 @@ describe('profileOfHost', () => {
 
   it('names a host that is not supported', () => {
     expect(() => profileOfHost('ID=fedora\nVERSION_ID=42\n')).toThrow("'fedora-42' is not supported")
+  })
+})
+
+describe('archiveOfHost', () => {
+  it.each([
+    ['ID=debian\nVERSION_CODENAME=trixie\n', 'debian'],
+    ['ID="ubuntu"\nUBUNTU_CODENAME=noble\n', 'ubuntu'],
+    ['ID=linuxmint\nUBUNTU_CODENAME=noble\nVERSION_CODENAME=xia\n', 'ubuntu'],
+    ['ID=lmde\nDEBIAN_CODENAME=bookworm\n', 'debian'],
+    ['ID=fedora\nVERSION_ID=42\n', null],
+    ['', null],
+  ])('of %j is %s', (osRelease, archive) => {
+    expect(archiveOfHost(osRelease)).toBe(archive)
   })
 })

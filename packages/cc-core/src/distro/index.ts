@@ -27,11 +27,26 @@ export function profileByCodename(codename: string): DistroProfile | null {
  * @throws CcError E_CONFIG when it is not a supported one
  */
 export function profileOfHost(osRelease: string): DistroProfile {
-  const field = (name: string) => new RegExp(`^${name}=["']?(.*?)["']?$`, 'm').exec(osRelease)?.[1] ?? ''
-  const id = `${field('ID')}-${field('VERSION_ID')}`
+  const id = `${fieldOf(osRelease, 'ID')}-${fieldOf(osRelease, 'VERSION_ID')}`
   const profile = Object.values(profiles).find((candidate) => candidate.id === id)
   if (profile !== undefined) return profile
   throw new CcError('E_CONFIG', `distribution: auto stands for that of the host, and '${id}' is not supported`, {
     suggestions: [`set distribution to one of ${Object.keys(profiles).join(', ')}`],
   })
 }
+
+/**
+ * Whose archive the host's own mirrors have: that of Ubuntu or Debian too for a system that is made from one of them.
+ * The step source/mirror (apt_host_codename) decides in the same way.
+ * @param osRelease the text of /etc/os-release
+ * @returns null for a system that is made from neither
+ */
+export function archiveOfHost(osRelease: string): DistroProfile['os'] | null {
+  const id = fieldOf(osRelease, 'ID')
+  if (id === 'ubuntu' || id === 'debian') return id
+  if (fieldOf(osRelease, 'UBUNTU_CODENAME') !== '') return 'ubuntu'
+  return fieldOf(osRelease, 'DEBIAN_CODENAME') === '' ? null : 'debian'
+}
+
+const fieldOf = (osRelease: string, name: string) =>
+  new RegExp(`^${name}=["']?(.*?)["']?$`, 'm').exec(osRelease)?.[1] ?? ''
