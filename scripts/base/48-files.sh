@@ -13,7 +13,9 @@
 step "$@"
 
 for entry in "${file[@]}"; do
-	IFS=: read -r mode path source <<<"$entry"
+	# The last part is any path of the host: it may contain ":" or end with one.
+	mode=${entry%%:*} source=${entry#*:}
+	path=${source%%:*} source=${source#*:}
 	[[ $path == /* && /$path/ != */../* ]] || die E_CONFIG "os.files: '$path' is not an absolute path in the guest"
 	[[ -f $source ]] || die E_CONFIG "os.files: there is no file '$source'" "check the path"
 	folder=$(dirname -- "$path")

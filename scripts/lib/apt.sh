@@ -133,6 +133,9 @@ apt_acquire() {
 	printf '%s\n' 'Dir::Etc::netrc "/etc/apt/auth.conf";' 'Dir::Etc::netrcparts "/etc/apt/auth.conf.d";'
 }
 
+# apt_key_suffix FILE: what the name of a keyring has to end with: apt goes by that, and not by what is in it.
+apt_key_suffix() { if grep -qam 1 '^-----BEGIN PGP PUBLIC KEY BLOCK' -- "$1"; then echo asc; else echo gpg; fi; }
+
 # apt_blame LOG DEFAULT_MESSAGE: fail with the reason found in the output of apt or mmdebstrap.
 apt_blame() {
 	local log=$1 line

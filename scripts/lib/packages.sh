@@ -76,7 +76,8 @@ packages_source() {
 		if [[ ! -e $item ]]; then
 			printf '%s\n' "$item" >>"$run/sources.list"
 		elif grep -q '^Types:' "$item"; then
-			cp -- "$item" "$run/sources.d/${item##*/}.sources"
+			# apt leaves out a file whose name has other characters than letters, digits and -_. without a word.
+			cp -- "$item" "$run/sources.d/given-$(find "$run/sources.d" -type f | wc -l).sources"
 		else
 			cat -- "$item" >>"$run/sources.list"
 		fi
@@ -98,11 +99,12 @@ packages_host() {
 }
 
 # packages_keyring FILE: a further keyring that may sign every source. Nothing where FILE is empty.
-packages_keyring() { [[ -z $1 ]] || cp -- "$1" "$tree$packages_run/trusted/"; }
+packages_keyring() { [[ -z $1 ]] || cp -- "$1" "$tree$packages_run/trusted/given.$(apt_key_suffix "$1")"; }
 
 # packages_signed_source LINE KEY: a source that only this key may sign, and a key that signs nothing else.
 packages_signed_source() {
-	local name=key-$(($(find "$tree$packages_run/keys" -type f | wc -l) + 1)).${2##*.}
+	local name
+	name=key-$(($(find "$tree$packages_run/keys" -type f | wc -l) + 1)).$(apt_key_suffix "$2")
 	[[ $1 =~ ^deb[[:space:]]+(\[([^]]*)\][[:space:]]+)?(.*)$ ]] ||
 		die E_CONFIG "not an apt source line: '$1'" "write it like: deb https://HOST/PATH SUITE COMPONENT"
 	cp -- "$2" "$tree$packages_run/keys/$name"

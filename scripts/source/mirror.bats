@@ -195,9 +195,19 @@ own_sources() {
 	[[ $output == *"deb [signed-by=$dir/own.gpg] copy:$dir/e "* ]]
 }
 
-@test "a real system from the host's mirror, without privilege" {
+@test "a keyring by a name that a source cannot have is copied, and the copy is removed" {
+	put 'my keys, [a].kbx' </dev/null
+	step mirror --tree "$dir/tree" --suite bookworm --keyring "$dir/my keys, [a].kbx" --source "deb copy:$dir/c bookworm main"
+	[[ $output =~ "deb [signed-by="(/tmp/cc-keys\.[A-Za-z0-9]+)"/given.gpg] copy:$dir/c " ]]
+	[[ ! -e ${BASH_REMATCH[1]} ]]
+}
+
+@test "a real system from the host's mirror, without privilege, whatever the names of the folders" {
 	# shellcheck source=/dev/null
 	suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	# shellcheck disable=SC2016 # a name
+	as_user mkdir "$dir/my \$build,a:b's"
+	dir+="/my \$build,a:b's"
 	step mirror --tree "$dir/tree" --suite "$suite" --variant essential --archives "$dir/archives"
 	((status == 0)) || { echo "$output" | tail -n 20 && false; }
 	[[ -x $dir/tree/usr/bin/dpkg && -n $(ls "$dir/archives") && ! -e $dir/tree.partial ]]

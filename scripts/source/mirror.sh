@@ -29,8 +29,9 @@ main() {
 	local work=$tree.partial
 	rm -rf -- "$work"
 	mkdir -p -- "$work"
+	local keys=
 	# shellcheck disable=SC2064 # the value of now
-	trap "rm -rf -- '$work'" EXIT
+	trap "rm -rf -- ${work@Q}"' ${keys:+"$keys"}' EXIT
 	mkdir -- "$work/tree"
 
 	local options=(--mode=root --variant="${variant:-apt}" --format=directory)
@@ -40,6 +41,14 @@ main() {
 	local item
 	for item in "${package[@]}"; do options+=(--include="$item"); done
 	for item in "${exclude[@]}"; do options+=(--dpkgopt="path-exclude=$item"); done
+	# The sources name it: no space, comma or bracket may be in its path, and apt goes by how it ends.
+	if [[ -n $keyring && ! $keyring =~ ^[A-Za-z0-9/._+~-]+\.$(apt_key_suffix "$keyring")$ ]]; then
+		keys=$(mktemp -d /tmp/cc-keys.XXXXXX)
+		chmod 755 "$keys"
+		item=$keys/given.$(apt_key_suffix "$keyring")
+		cp -- "$keyring" "$item"
+		keyring=$item
+	fi
 	[[ -z $keyring ]] || options+=(--keyring="$keyring")
 	if [[ -n $archives ]]; then
 		mkdir -p -- "$archives"
@@ -54,7 +63,9 @@ main() {
 			find "$1/var/cache/apt/archives" -maxdepth 1 -name '*.deb' -exec cp -n --reflink=auto -t "$CC_ARCHIVES" {} +
 		EOF
 		chmod +x "$work"/archives-*
-		options+=(--skip=essential/unlink --setup-hook="$work/archives-in \"\$1\"" --customize-hook="$work/archives-out \"\$1\"")
+		# A hook is a line for the shell: the path comes as a variable, whatever it contains.
+		# shellcheck disable=SC2016 # expands in the hook
+		options+=(--skip=essential/unlink --setup-hook='"$CC_HOOKS/archives-in" "$1"' --customize-hook='"$CC_HOOKS/archives-out" "$1"')
 	fi
 
 	local sources=() lines=()
@@ -74,7 +85,7 @@ main() {
 		"name the mirrors: source.mirrors"
 
 	log "from ${sources[*]}"
-	if ! SOURCE_DATE_EPOCH=${epoch:-0} CC_ARCHIVES=$archives TMPDIR=$work \
+	if ! SOURCE_DATE_EPOCH=${epoch:-0} CC_ARCHIVES=$archives CC_HOOKS=$work TMPDIR=$work \
 		mmdebstrap "${options[@]}" "$suite" "$work/tree" "${sources[@]}" </dev/null 2>&1 | tee "$work/log" >&2; then
 		apt_blame "$work/log" "mmdebstrap failed"
 	fi

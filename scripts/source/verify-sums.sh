@@ -45,7 +45,7 @@ verify_signature() {
 	local work
 	work=$(mktemp -d)
 	# shellcheck disable=SC2064 # the value of now
-	trap "rm -rf -- '$work'" EXIT
+	trap "rm -rf -- ${work@Q}" EXIT
 	if grep -qam 1 '^-----BEGIN PGP PUBLIC KEY BLOCK' "$keyring"; then
 		sed -n '/^-----BEGIN/,/^-----END/{/^$/,/^[=-]/{/^[=-]/!p}}' "$keyring" | base64 -d >"$work/keyring"
 	else
