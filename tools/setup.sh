@@ -60,7 +60,7 @@ install_packages() {
 		printf 'error[E_HOST_TOOL]: this script knows Debian and Ubuntu only\n  try: install what tools/debian-packages.txt lists\n' >&2
 		exit 3
 	}
-	mapfile -t wanted < <(grep -v '^#' "$repository/tools/debian-packages.txt")
+	mapfile -t wanted < <(grep -v '^#' "$1")
 	for line in "${wanted[@]}"; do
 		is_satisfied "$line" || missing+=("$line")
 	done
@@ -85,6 +85,6 @@ install_modules() {
 }
 
 check_node
-install_packages
-# --packages: for a machine that gets the rest in another way.
+# --packages [LIST]: for a machine that gets the rest in another way, with another list of packages.
+install_packages "${2-$repository/tools/debian-packages.txt}"
 [[ ${1-} == --packages ]] || install_modules
