@@ -2,7 +2,7 @@ import {createHash} from 'node:crypto'
 import {existsSync} from 'node:fs'
 import {join} from 'node:path'
 
-import {checkSecurity, parseConfig, type Config} from 'cc-core/config'
+import {checkPaths, checkSecurity, parseConfig, type Config} from 'cc-core/config'
 import {profiles} from 'cc-core/distro'
 import {CcError} from 'cc-core/errors'
 import {checkLayout} from 'cc-core/layout'
@@ -39,6 +39,7 @@ export interface FlareOptions {
  */
 export async function planFlare(options: FlareOptions): Promise<ImageBuild> {
   const {outputDir, workDir, tool, newRootKey} = options
+  checkPaths(options.config, ['flare', 'launch'], {missing: false})
   const base = await readImage(options.image, join(workDir, 'flare'), options.signal)
   if (base.manifest.stage !== 'base') {
     throw new CcError('E_IMAGE', `${base.path} is of the stage '${base.manifest.stage}', a base image is needed`)
