@@ -2,7 +2,7 @@ import {createHash} from 'node:crypto'
 import {existsSync} from 'node:fs'
 import {join} from 'node:path'
 
-import {checkSecurity, parseConfig, type Config, type KeySource} from 'cc-core/config'
+import {checkPaths, checkSecurity, parseConfig, type Config, type KeySource} from 'cc-core/config'
 import {CcError} from 'cc-core/errors'
 import {planKeys, resolveKeys} from 'cc-core/keys'
 import {checkLayout} from 'cc-core/layout'
@@ -54,6 +54,7 @@ export interface HardeningPlan {
  */
 export async function planHardening(options: HardeningOptions): Promise<HardeningPlan> {
   const {outputDir, workDir, tool, newRootKey} = options
+  checkPaths(options.config, ['hardening', 'flare', 'launch', 'kbs'], {missing: false})
   const flare = await readImage(options.image, join(workDir, 'hardened'), options.signal)
   if (flare.manifest.stage !== 'flare') {
     throw new CcError('E_IMAGE', `${flare.path} is of the stage '${flare.manifest.stage}', a FLARE image is needed`, {
