@@ -48,6 +48,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       args: this.ctor.args,
       strict: this.ctor.strict,
     })
+    refuseOtherEncodings({...args, ...flags})
     this.flags = flags as FlagsOf<T>
     this.args = args as ArgsOf<T>
     this.reporter = createReporter({json: this.jsonEnabled(), verbose: flags['verbose'] === true})
@@ -97,6 +98,22 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     }
     return toCcError(thrown)
   }
+}
+
+/**
+ * Node.js reads the command line as UTF-8. Bytes that are none become U+FFFD, and a file of another name would be looked
+ * for, or made.
+ * @throws E_USAGE
+ */
+function refuseOtherEncodings(words: Readonly<Record<string, unknown>>): void {
+  const suggestions = ['rename the file or folder: mv, or convmv for many']
+  for (const [name, value] of Object.entries(words))
+    for (const text of [value].flat())
+      if (typeof text === 'string' && text.includes('\ufffd'))
+        throw new CcError('E_USAGE', `${name}: '${text}' is not UTF-8`, {suggestions})
+  const folder = process.cwd()
+  if (folder.includes('\ufffd'))
+    throw new CcError('E_USAGE', `the name of the current folder is not UTF-8: '${folder}'`, {suggestions})
 }
 
 /** An error as a step prints it: the code, the message, and what to do next. */

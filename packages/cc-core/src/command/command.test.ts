@@ -100,6 +100,7 @@ describe('CcCommand', () => {
     [['--set', 'x'], "error[E_USAGE]: --set: expected KEY.KEY=VALUE, got 'x'"],
     [['--set', 'a=1'], 'error[E_CONFIG]: a: unknown key'],
     [['--set', 'profile=production'], 'error[E_LAYOUT]: layout.partitions.cc-root.key:'],
+    [['--output', '/x/a\ufffd'], "error[E_USAGE]: output: '/x/a\ufffd' is not UTF-8"],
     [['--config', '/no/such'], "error[E_CONFIG]: cannot read the configuration file '/no/such'"],
   ])('exits 2 for %j', async (argv, message) => {
     const text = await sample(...argv)

@@ -1,10 +1,10 @@
 import {z} from 'zod'
 
-import {hostPath} from './values.js'
+import {hostFolder} from './values.js'
 
 /** What AMD's SEV-SNP needs in the guest beyond the packages of the distribution. */
 export const amdSchema = z.strictObject({
-  patches: hostPath
+  patches: hostFolder
     .nullable()
     .default(null)
     .describe(

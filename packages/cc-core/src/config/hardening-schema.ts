@@ -2,7 +2,7 @@ import {isIP} from 'node:net'
 
 import {z} from 'zod'
 
-import {guestPath, hostPath, tmpfsSize} from './values.js'
+import {guestPath, hostFileOrFolder, hostFolder, hostPath, tmpfsSize} from './values.js'
 
 const address = z
   .string()
@@ -77,7 +77,7 @@ export const hardeningSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe('Name of the site; null = that of the start-up kit, or the role.'),
-  requirements: hostPath
+  requirements: hostFileOrFolder
     .nullable()
     .default(null)
     .describe('requirements.txt of the application; also `--requirements`. null = the one in the current directory.'),
@@ -85,7 +85,7 @@ export const hardeningSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe('Build even where `pip check` finds requirements that contradict each other, FLARE’s own among them.'),
-  startupKit: hostPath.nullable().default(null).describe('Start-up kit of NVIDIA FLARE; also `--startup-kit`.'),
+  startupKit: hostFolder.nullable().default(null).describe('Start-up kit of NVIDIA FLARE; also `--startup-kit`.'),
   key: z
     .enum(['kbs', 'tee-derived', 'development'])
     .nullable()

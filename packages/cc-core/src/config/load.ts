@@ -1,3 +1,4 @@
+import {isUtf8} from 'node:buffer'
 import {readFileSync} from 'node:fs'
 import {dirname, resolve} from 'node:path'
 
@@ -86,15 +87,16 @@ export function encodeConfig(config: Config): z.input<typeof configSchema> {
  * @throws CcError E_CONFIG where it cannot be read, or is none
  */
 export function readYaml(file: string, written: Written = new Map()): Tree {
-  let text: string
+  let bytes: Buffer
   try {
-    text = readFileSync(file, 'utf8')
+    bytes = readFileSync(file)
   } catch (error) {
     throw new CcError('E_CONFIG', `cannot read the configuration file '${file}': ${(error as Error).message}`, {
       reason: error,
     })
   }
-  const document = parseDocument(text)
+  if (!isUtf8(bytes)) throw notUtf8(file, bytes)
+  const document = parseDocument(bytes.toString('utf8'))
   const [problem] = document.errors
   if (problem !== undefined) throw new CcError('E_CONFIG', `${file} is not YAML: ${problem.message.trim()}`)
   const content: unknown = document.toJS() ?? {}
@@ -102,6 +104,15 @@ export function readYaml(file: string, written: Written = new Map()): Tree {
     throw new CcError('E_CONFIG', `${file}: expected keys and values, got ${JSON.stringify(content)}`)
   noteNumbers(document.contents, [], written)
   return content
+}
+
+/** Read as UTF-8, bytes of another encoding would become other characters without a word. */
+function notUtf8(file: string, bytes: Buffer): CcError {
+  const lines = bytes.toString('latin1').split('\n')
+  const number = lines.findIndex((line) => !isUtf8(Buffer.from(line, 'latin1'))) + 1
+  return new CcError('E_CONFIG', `${file} is not UTF-8: line ${number}`, {
+    suggestions: ['convert it, from latin-1 for example: iconv -f latin1 -t utf-8'],
+  })
 }
 
 /** Remember how each number is written below a node. */

@@ -44,6 +44,7 @@ export function configJsonSchema(): Record<string, unknown> {
 
 /** The words in `meta({type})` are for people; JSON Schema has types of its own. */
 function undoOwnTypes({jsonSchema}: {jsonSchema: Record<string, unknown>}): void {
+  delete jsonSchema['kind']
   if (jsonSchema['type'] === 'size' || jsonSchema['type'] === 'bit mask') delete jsonSchema['type']
   if (jsonSchema['type'] === undefined) return
   const types = [jsonSchema['type']].flat().map((type) => (type === 'path' || type === 'guest path' ? 'string' : type))

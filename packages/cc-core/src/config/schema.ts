@@ -7,7 +7,7 @@ import {launchSchema} from './launch-schema.js'
 import {kbsSchema, teeDerivedSchema} from './keys-schema.js'
 import {layoutSchema} from './layout-schema.js'
 import {nvidiaSchema} from './nvidia-schema.js'
-import {accountId, accountName, guestPath, hostPath, tmpfsSize} from './values.js'
+import {accountId, accountName, guestPath, hostFolder, hostPath, tmpfsSize} from './values.js'
 
 export const distributions = ['ubuntu-22.04', 'ubuntu-24.04', 'debian-12', 'debian-13'] as const
 
@@ -141,7 +141,7 @@ const flare = z.strictObject({
     .default(['nvflare==2.9.0'])
     .describe('What pip installs, as in a requirements file: the version of NVIDIA FLARE, and what belongs to it.'),
   wheels: z.array(hostPath).default([]).describe('Wheel files to install by themselves.'),
-  findLinks: z.array(hostPath).default([]).describe('Directories with wheels for pip to choose from.'),
+  findLinks: z.array(hostFolder).default([]).describe('Directories with wheels for pip to choose from.'),
   indexUrl: z.url().nullable().default(null).describe('Package index; null = that of pip, or of the host.'),
   extraIndexUrls: z.array(z.url()).default([]).describe('Further package indexes.'),
   venv: guestPath.default('/opt/nvflare/venv').describe('Virtual environment of FLARE in the guest.'),

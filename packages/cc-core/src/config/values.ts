@@ -53,7 +53,25 @@ export const guestPath = z
   .meta({type: 'guest path'})
 
 /** A path on the host; relative ones have been made absolute before the schema sees them. */
-export const hostPath = z.string().min(1, 'expected a path').meta({type: 'path'})
+const pathOf = (kind: PathKind) =>
+  z
+    .string()
+    .min(1, 'expected a path')
+    // U+FFFD stands for bytes that are not UTF-8: the file that was meant cannot be named any more.
+    .refine(
+      // eslint-disable-next-line no-control-regex -- these are what is refused
+      (path) => !/[\x00-\x1f\x7f\ufffd]/.test(path),
+      'expected a path in UTF-8 without control characters: rename the file or folder',
+    )
+    .meta({type: 'path', kind})
+
+/** What a path of the host leads to. */
+export type PathKind = 'file' | 'folder' | 'any'
+
+/** A file of the host. */
+export const hostPath = pathOf('file')
+export const hostFolder = pathOf('folder')
+export const hostFileOrFolder = pathOf('any')
 
 /** A user or group name as useradd accepts it. */
 export const accountName = z

@@ -34,6 +34,9 @@ describe('toCcError', () => {
     [new TypeError('x is not a function'), 'E_BUG', 1],
     ['a thrown text', 'E_BUG', 1],
     [Object.assign(new Error('ENOSPC: no space left on device, write'), {code: 'ENOSPC'}), 'E_SPACE', 6],
+    [Object.assign(new Error('EACCES: permission denied'), {code: 'EACCES', path: '/x'}), 'E_CONFIG', 2],
+    [Object.assign(new Error('EISDIR: illegal operation on a directory, read'), {code: 'EISDIR'}), 'E_CONFIG', 2],
+    [Object.assign(new Error('ENOENT: no such file'), {code: 'ENOENT', path: '/x'}), 'E_BUG', 1],
     [new DOMException('aborted', 'AbortError'), 'E_INTERRUPTED', 130],
   ])('makes %s %s', (thrown, code, exit) => {
     expect(toCcError(thrown)).toMatchObject({code, exitCode: exit})

@@ -44,8 +44,19 @@ export class CcError extends Error {
   }
 }
 
+/** What the system says of a path that cannot be what it has to be: never a fault of ours. */
+const refusals: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  EROFS: 'the file system is read-only',
+  EISDIR: 'it is a folder, not a file',
+  ENOTDIR: 'it leads through a file, not a folder',
+  ELOOP: 'too many links',
+  ENAMETOOLONG: 'the name is too long',
+}
+
 /**
- * Whatever was thrown, as a CcError. A full disk and an abort are recognised; everything else that is not
+ * Whatever was thrown, as a CcError. A full disk, a path that cannot be used and an abort are recognised; everything else that is not
  * already a CcError is our bug.
  */
 export function toCcError(thrown: unknown): CcError {
@@ -55,6 +66,14 @@ export function toCcError(thrown: unknown): CcError {
   if (errno === 'ENOSPC' || errno === 'EDQUOT') {
     return new CcError('E_SPACE', error.message, {
       suggestions: ['free some space, or choose another --work-dir or --output'],
+      reason: error,
+    })
+  }
+  const refusal = typeof errno === 'string' ? refusals[errno] : undefined
+  if (refusal !== undefined) {
+    const path = 'path' in error && typeof error.path === 'string' ? `'${error.path}': ${refusal}` : error.message
+    return new CcError('E_CONFIG', path, {
+      suggestions: ['correct the path, or the permissions of the file or folder'],
       reason: error,
     })
   }

@@ -8,7 +8,7 @@ import {CcError} from '../errors/index.js'
 import {manifestSchema, type Manifest} from './schema.js'
 
 /** The sha256 of a file, in hexadecimal. */
-export async function sha256File(file: string): Promise<string> {
+export async function sha256File(file: string | Buffer): Promise<string> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(file, {highWaterMark: 1024 * 1024}), hash)
   return hash.digest('hex')

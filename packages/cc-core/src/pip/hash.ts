@@ -17,15 +17,20 @@ export async function identityOf(path: string, leaveOut: readonly string[] = [])
 
 async function lines(folder: string, name: string, leaveOut: readonly string[]): Promise<string[]> {
   const found: string[] = []
-  const entries = await readdir(join(folder, name), {withFileTypes: true})
+  // Names as Latin-1, one character for each byte: a name that is not UTF-8 would be that of no file otherwise.
+  const entries = await readdir(bytesOf(folder, name), {withFileTypes: true, encoding: 'latin1'})
   for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const inner = join(name, entry.name)
-    const path = join(folder, inner)
+    const path = bytesOf(folder, inner)
     // Python writes it, whatever is done with the sources.
-    if (entry.name === '__pycache__' || leaveOut.includes(path)) continue
+    if (entry.name === '__pycache__' || leaveOut.includes(path.toString())) continue
     if (entry.isDirectory()) found.push(...(await lines(folder, inner, leaveOut)))
-    else if (entry.isSymbolicLink()) found.push(`${JSON.stringify(inner)} -> ${JSON.stringify(await readlink(path))}`)
+    else if (entry.isSymbolicLink())
+      found.push(`${JSON.stringify(inner)} -> ${JSON.stringify(await readlink(path, 'latin1'))}`)
     else if (entry.isFile()) found.push(`${JSON.stringify(inner)} ${await sha256File(path)}`)
   }
   return found
 }
+
+const bytesOf = (folder: string, name: string) =>
+  Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(name, 'latin1')])

@@ -91,13 +91,23 @@ export async function stepKeys(steps: readonly PlannedStep[], origin: string, wo
 /** The sha256 over the names and bytes of all files below a folder. */
 export async function hashFolder(folder: string): Promise<string> {
   const hash = createHash('sha256')
-  const entries = await readdir(folder, {recursive: true, withFileTypes: true})
-  for (const file of entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort()) {
-    const bytes = await readFile(file)
-    hash.update(`${file.slice(folder.length)}\0${bytes.length}\0`).update(bytes)
+  for (const name of (await filesBelow(folder)).sort()) {
+    const bytes = await readFile(pathBelow(folder, name))
+    hash.update(`${name}\0${bytes.length}\0`, 'latin1').update(bytes)
   }
   return hash.digest('hex')
 }
+
+/** Names as Latin-1, one character for each byte: a name that is not UTF-8 would be that of no file otherwise. */
+async function filesBelow(folder: string, name = ''): Promise<string[]> {
+  const entries = await readdir(pathBelow(folder, name), {withFileTypes: true, encoding: 'latin1'})
+  const found: string[] = []
+  for (const entry of entries) {
+    const inner = `${name}/${entry.name}`
+    if (entry.isDirectory()) found.push(...(await filesBelow(folder, inner)))
+    else if (entry.isFile()) found.push(inner)
+  }
+  return found
+}
+
+const pathBelow = (folder: string, name: string) => Buffer.concat([Buffer.from(folder), Buffer.from(name, 'latin1')])

@@ -5,7 +5,7 @@ import {join} from 'node:path'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 
 import {RecordingReporter} from '../ui/index.js'
-import {callStep, onceTask, planStep, readContract, scriptsDirectory, stepKeys, stepTask} from './index.js'
+import {callStep, hashFolder, onceTask, planStep, readContract, scriptsDirectory, stepKeys, stepTask} from './index.js'
 
 let folder: string
 beforeEach(() => {
@@ -119,6 +119,18 @@ describe('the key of a step', () => {
     const key = async (input: string) =>
       stepKeys([await planStep('tree/remove', {tree: '/t'}, {inputs: [input]})], 'o', '/w')
     expect(await key('a')).not.toEqual(await key('b'))
+  })
+})
+
+describe('the hash of a folder', () => {
+  it('covers files whose names are not UTF-8, and tells them apart', async () => {
+    const hashes = new Set<string>()
+    for (const name of [[0xe4], [0xf6], [0xc3, 0xa4]]) {
+      const inner = mkdtempSync(join(folder, 'ö'))
+      writeFileSync(Buffer.concat([Buffer.from(`${inner}/`), Buffer.from(name)]), 'x')
+      hashes.add(await hashFolder(inner))
+    }
+    expect(hashes.size).toBe(3)
   })
 })
 

@@ -1,0 +1,121 @@
+import {execFileSync} from 'node:child_process'
+import {chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+
+import {afterAll, beforeAll, describe, expect, it} from 'vitest'
+
+import {CcError} from '../errors/index.js'
+import {checkPaths, loadConfig, parseConfig, pathsOf, readYaml, referenceRows, type Config} from './index.js'
+
+let root: string
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), 'cc-paths-'))
+  chmodSync(root, 0o755)
+  for (const name of ['file', 'closed', 'empty']) writeFileSync(join(root, name), name === 'empty' ? '' : name)
+  chmodSync(join(root, 'closed'), 0)
+  mkdirSync(join(root, 'folder'))
+  execFileSync('mkfifo', ['--mode=666', join(root, 'fifo')])
+  symlinkSync('loop', join(root, 'loop'))
+})
+afterAll(() => {
+  rmSync(root, {recursive: true, force: true})
+})
+
+/** A configuration with a path in each key that has one: the least that the schema accepts around it. */
+const everyPath: Readonly<Record<string, (path: string) => Record<string, unknown>>> = {
+  'source.iso': (iso) => ({source: {iso}}),
+  'source.sha256sums': (sha256sums) => ({source: {iso: '/x', sha256sums}}),
+  'source.sha256sumsSignature': (sha256sumsSignature) => ({
+    source: {iso: '/x', sha256sums: '/x', keyring: '/x', sha256sumsSignature},
+  }),
+  'source.keyring': (keyring) => ({source: {keyring}}),
+  'os.files.[].from': (from) => ({os: {files: [{path: '/etc/x', from}]}}),
+  'amd.patches': (patches) => ({amd: {patches}}),
+  'nvidia.debs.[].file': (file) => ({nvidia: {debs: [{file, sha256: '0'.repeat(64)}]}}),
+  'nvidia.patches': (path) => ({nvidia: {patches: [path]}}),
+  'nvidia.signing.key': (key) => ({nvidia: {signing: {key, certificate: '/x'}}}),
+  'nvidia.signing.certificate': (certificate) => ({nvidia: {signing: {key: '/x', certificate}}}),
+  'attestation.snpguest.file': (file) => ({attestation: {snpguest: {file, sha256: '0'.repeat(64)}}}),
+  'flare.wheels': (path) => ({flare: {wheels: [path]}}),
+  'flare.findLinks': (path) => ({flare: {findLinks: [path]}}),
+  'hardening.requirements': (requirements) => ({hardening: {requirements}}),
+  'hardening.startupKit': (startupKit) => ({hardening: {startupKit}}),
+  'hardening.mounts.inputKey': (inputKey) => ({hardening: {mounts: {inputKey}}}),
+  'hardening.mounts.outputKey': (outputKey) => ({hardening: {mounts: {outputKey}}}),
+  'launch.ovmf': (ovmf) => ({launch: {ovmf}}),
+  'launch.tool': (tool) => ({launch: {tool}}),
+  'launch.stub': (stub) => ({launch: {stub}}),
+  'kbs.caFile': (caFile) => ({kbs: {caFile}}),
+  'kbs.client': (client) => ({kbs: {client, clientSha256: '0'.repeat(64)}}),
+}
+
+const sections = ['source', 'os', 'amd', 'nvidia', 'attestation', 'flare', 'hardening', 'launch', 'kbs'] as const
+
+/** The message that a bad path has, and that names its key. */
+function refusal(config: Config, missing: boolean): string {
+  try {
+    checkPaths(config, sections, {missing})
+  } catch (error) {
+    expect(error).toBeInstanceOf(CcError)
+    expect(error).toMatchObject({code: 'E_CONFIG'})
+    return (error as CcError).message
+  }
+  return ''
+}
+
+describe('paths of the host', () => {
+  it('are all those that the schema has', () => {
+    const keys = referenceRows().filter(({type}) => /\bpath\b/.test(type) && !type.includes('guest path'))
+    const named = keys.map(({path}) => path.join('.')).sort()
+    expect(Object.keys(everyPath).sort()).toEqual(expect.arrayContaining(named))
+  })
+
+  it.each(Object.entries(everyPath))('%s is found, and everything that it cannot be is refused by name', (key, of) => {
+    const at = (name: string) => parseConfig(of(join(root, name)))
+    const [own] = pathsOf(at('file'), sections).filter(({path}) => path === join(root, 'file'))
+    expect(own?.key.replace(/\[\d+\]/g, '.[]').replace(/^(flare|nvidia)\.(\w+)\.\[\]$/, '$1.$2')).toBe(key)
+    const kind = own?.kind ?? 'file'
+    // What the others lead to, the placeholders, is not there.
+    const good = kind === 'folder' ? 'folder' : 'file'
+    expect(refusal(at(good), false)).toBe('')
+    // Whether a file may be empty is for those to say who read it.
+    expect(refusal(at('empty'), false)).toEqual(kind === 'folder' ? expect.stringContaining('is a file') : '')
+    const shown = own?.key ?? ''
+    const words = {file: 'file', folder: 'folder', any: 'file or folder'}[kind]
+    expect(refusal(at('fifo'), false)).toBe(`${shown}: '${join(root, 'fifo')}' is a named pipe, not a ${words}`)
+    expect(refusal(at('loop'), false)).toContain(`${shown}: cannot read '${join(root, 'loop')}': ELOOP`)
+    expect(refusal(at('file/x'), false)).toContain(`${shown}: cannot read '${join(root, 'file/x')}': ENOTDIR`)
+    expect(refusal(at('missing'), false)).toBe('')
+    expect(refusal(at('missing'), true)).toContain(`${shown}: there is no ${words} '${join(root, 'missing')}'`)
+    if (kind !== 'any') {
+      const other = kind === 'folder' ? 'file' : 'folder'
+      expect(refusal(at(other), false)).toBe(`${shown}: '${join(root, other)}' is a ${other}, not a ${kind}`)
+    }
+  })
+
+  it('that may not be read are refused', () => {
+    const config = parseConfig({launch: {ovmf: join(root, 'closed')}})
+    const own = process.geteuid?.() ?? 0
+    if (own === 0) process.seteuid?.(65534)
+    try {
+      expect(refusal(config, false)).toContain(`launch.ovmf: cannot read '${join(root, 'closed')}': EACCES`)
+    } finally {
+      if (own === 0) process.seteuid?.(0)
+    }
+  })
+
+  it.each(['a\ufffd.iso', 'a\0.iso', 'a\n.iso'])('are refused as %j: no file is named by it', (name) => {
+    expect(() => parseConfig({source: {iso: `/x/${name}`}})).toThrow('source.iso: expected a path in UTF-8')
+  })
+})
+
+describe('a file in Latin-1', () => {
+  it('is refused with the line, where its characters would become others', () => {
+    const file = join(root, 'latin1.yaml')
+    writeFileSync(file, Buffer.from('# x\nos:\n  hostname: ä\n', 'latin1'))
+    expect(() => loadConfig(file)).toThrow(`${file} is not UTF-8: line 3`)
+    writeFileSync(file, 'site: ä\n')
+    expect(readYaml(file)).toEqual({site: 'ä'})
+  })
+})
