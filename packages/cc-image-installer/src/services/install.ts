@@ -3,7 +3,7 @@ import {existsSync} from 'node:fs'
 import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {checkSecurity, type Config, type DistributionId} from 'cc-core/config'
+import {checkPaths, checkSecurity, refusePaths, type Config, type DistributionId} from 'cc-core/config'
 import {CcError} from 'cc-core/errors'
 import {planKeys, resolveKeys} from 'cc-core/keys'
 import {profileOfHost, profiles, type DistroProfile} from 'cc-core/distro'
@@ -22,6 +22,9 @@ export const imageAlias = 'nvcc_image'
 
 /** Time stamp of everything in an image when SOURCE_DATE_EPOCH is not set: 2024-01-01. */
 const defaultEpoch = 1704067200
+
+/** The sections of cc.yaml that name files of the host which this stage reads. */
+const sections = ['source', 'os', 'amd', 'nvidia', 'attestation', 'launch', 'kbs'] as const
 
 export interface InstallOptions {
   config: Config
@@ -43,6 +46,7 @@ export async function planInstall(options: InstallOptions): Promise<ImageBuild> 
   const {outputDir, workDir, tool, rootKey} = options
   checkLayout(options.config)
   checkSecurity(options.config)
+  checkPaths(options.config, sections, {missing: false})
   const keep = keptGroups(options.config)
   const config = await resolveKeys(options.config)
   const folders = workFolders(workDir, 'base')
@@ -67,6 +71,7 @@ export async function planInstall(options: InstallOptions): Promise<ImageBuild> 
     ]),
   ]
   const online = await planSupply(config, origin.profile, origin.iso, packages)
+  checkPaths(config, sections, {missing: true})
   const request = {config, origin, folders, archives: join(workDir, 'archives'), sourceDateEpoch, extras}
   const steps = await baseSteps({...request, packages, keep, online})
   return {
@@ -155,6 +160,11 @@ async function isoOrigin(path: string, {config, signal}: InstallOptions, folders
 
 async function mirrorOrigin({config, workDir}: InstallOptions, folders: WorkFolders): Promise<Origin> {
   const {source, distribution} = config
+  const files = source.mirrors.filter((mirror) => mirror.startsWith('/'))
+  refusePaths(
+    files.map((path) => ({key: 'source.mirrors', path, kind: 'file'})),
+    {missing: true},
+  )
   const profile =
     distribution === 'auto' ? profileOfHost(await readFile('/etc/os-release', 'utf8')) : profiles[distribution]
   await checkHostMirrors(
