@@ -155,6 +155,7 @@ BindPaths=-${workspace%/*}/applog:/applog
 InaccessiblePaths=-/run/cc -$site/keys -/etc/cc -/boot
 # Nothing that it could ask for a favour, and nothing that tells of the machine or of others.
 InaccessiblePaths=-/run/dbus -/run/user -/run/udev -/run/systemd/private -/run/log -/var/log
+InaccessiblePaths=-/run/systemd/io.system.ManagedOOM -/run/systemd/userdb
 InaccessiblePaths=-/sys/firmware -/sys/kernel/debug -/sys/kernel/tracing -/sys/fs/bpf
 # What it may write it may not execute. Not NoExecPaths=/ with ExecPaths=: systemd 252 then leaves mounts below / as they
 # are, /tmp and /dev/shm executable, and mounts /opt writable (seen in a running unit).

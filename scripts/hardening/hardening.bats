@@ -123,7 +123,7 @@ said() { sed -n "s/^$1=//p" "$unit"; }
 	for word in /tmp /var/tmp /dev/shm /applog $(said ReadWritePaths); do
 		said NoExecPaths | tr ' ' '\n' | grep -qx -- "-\?${word#-}" || { echo "$word" && return 1; }
 	done
-	for word in /run/cc /boot /etc/cc /mnt/cc/ro/keys /run/dbus /var/log /run/log; do
+	for word in /run/cc /boot /etc/cc /mnt/cc/ro/keys /run/dbus /run/systemd/userdb /run/systemd/io.system.ManagedOOM /var/log /run/log; do
 		said InaccessiblePaths | tr ' ' '\n' | grep -qx -- "-\?$word" || { echo "$word" && return 1; }
 	done
 	service --netlink

@@ -100,13 +100,17 @@ export const cases: CasesOf<typeof import('./job.js')> = {
       ],
       vsock: [{...sockets, families: families.replace('VSOCK:EAFNOSUPPORT', 'VSOCK:done')}, netlink, /AF_VSOCK: done/],
       'a raw socket': [{...sockets, 'raw-socket': 'done'}, netlink, /raw socket/],
+      'a service of systemd': [{...sockets, sockets: '/run/systemd/io.system.ManagedOOM'}, netlink, /ManagedOOM/],
       'the message bus': [{...sockets, sockets: '/run/dbus/system_bus_socket'}, netlink, /dbus/],
     },
     missing: {'it has no sockets at all': [{...sockets, families: ''}, netlink]},
   },
   judgeJobDevices: {
-    good: [[{devices: '/dev/null /dev/urandom /dev/nvidia0'}]],
-    bad: {'a disk': [{devices: '/dev/null /dev/vda'}, /\/dev\/vda/]},
+    good: [[{devices: '/dev/null /dev/urandom /dev/char/5:2 /dev/ptmx /dev/nvidia0'}]],
+    bad: {
+      'a disk': [{devices: '/dev/null /dev/vda'}, /\/dev\/vda/],
+      'the console by its number': [{devices: '/dev/null /dev/char/5:1'}, /5:1/],
+    },
     missing: {'no device at all': [{devices: ''}]},
   },
   judgeJobNetwork: {

@@ -188,8 +188,9 @@ export const judgeJobSockets = ofFacts(
   )
 })
 
+/** Devices of which every process has its own view; 5:2 is ptmx. */
 const ordinary =
-  /^\/dev\/(null|zero|full|u?random|tty|ptmx|char\/1:[35789]|pts\/\S+|shm\/\S+|nvidia\S*|std(in|out|err)|fd\/\S+|core)$/
+  /^\/dev\/(null|zero|full|u?random|tty|ptmx|char\/(1:[35789]|5:2)|pts\/\S+|shm\/\S+|nvidia\S*|std(in|out|err)|fd\/\S+|core)$/
 
 export const judgeJobDevices = ofFacts('devices')(({devices}) => {
   if (!wordsOf(devices).includes('/dev/null'))

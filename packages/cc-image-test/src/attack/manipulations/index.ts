@@ -9,6 +9,7 @@ import {headerManipulations} from './header.js'
 import {hostFileManipulations} from './host-files.js'
 import {initrdManipulations} from './initrd.js'
 import {insideManipulations, lookInside} from './inside.js'
+import {jobManipulations} from './job.js'
 import {networkManipulations} from './network.js'
 import {tableManipulations} from './table.js'
 
@@ -31,5 +32,6 @@ export function allManipulations(bench: Bench): Manipulation[] {
     ...consoleManipulations.map((one) => ({...one, rank: -1})),
     ...leading(networkManipulations()),
     ...leading(insideManipulations(inside)),
+    ...leading(jobManipulations()),
   ]
 }
