@@ -29,7 +29,9 @@ for name in config.toml config credentials.toml; do
 	[[ ! -r $source ]] || cp -- "$source" "$cache/$name"
 done
 status=0
-CARGO_HOME=$cache CARGO_TARGET_DIR=$work/target CARGO_TERM_PROGRESS_WHEN=never RUSTFLAGS="--remap-path-prefix=$cache=/cargo --remap-path-prefix=$work=/build" \
+# The words of RUSTFLAGS end at spaces, which a path may have; these end at the character 0x1f.
+flags=--remap-path-prefix=$cache=/cargo$'\x1f'--remap-path-prefix=$work=/build
+CARGO_HOME=$cache CARGO_TARGET_DIR=$work/target CARGO_TERM_PROGRESS_WHEN=never CARGO_ENCODED_RUSTFLAGS=$flags \
 	"$program_path" install --locked --no-track --root "$work/root" --version "=$version" "$crate" 2>&1 | tee "$work/log" >&2 || status=$?
 if ((status)); then
 	line=$(grep -m 1 -E 'could not find|does not exist|no matching' "$work/log") && die E_PACKAGE "crates.io has no $crate $version: $line" "name a version that it has"
