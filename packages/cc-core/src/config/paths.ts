@@ -68,6 +68,18 @@ export function refusePaths(paths: readonly HostPath[], {missing}: {missing: boo
   })
 }
 
+/**
+ * Refuse a folder for a program that joins paths with ":".
+ * @param instead what makes the program unnecessary
+ * @throws E_CONFIG
+ */
+export function refuseColon(folder: string, program: string, instead: string): void {
+  if (!folder.includes(':')) return
+  throw new CcError('E_CONFIG', `${program} cannot work in '${folder}': it separates paths by ":"`, {
+    suggestions: ['choose a work folder without ":": --work-dir DIR', instead],
+  })
+}
+
 function problemOf({key, path, kind}: HostPath, missing: boolean): string | null {
   const word = kind === 'any' ? 'file or folder' : kind
   let stat: Stats

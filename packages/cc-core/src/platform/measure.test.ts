@@ -118,6 +118,18 @@ describe('the expected measurement', () => {
     })
   }, 60_000)
 
+  it('is refused where the tool cannot be installed: Python makes no environment below a name with a colon', async () => {
+    const request = (launch: object) => ({
+      launch: parseConfig({launch: {ovmf, ...launch}}).launch,
+      ...{kernel: '/k', initrd: '/i', cmdline: '', tools: '/x/my build,a:b/tools'},
+    })
+    await expect(planMeasure(request({}))).rejects.toMatchObject({
+      code: 'E_CONFIG',
+      message: `python3 -m venv cannot work in '/x/my build,a:b/tools': it separates paths by ":"`,
+    })
+    await expect(planMeasure(request({tool: '/bin/true'}))).resolves.toBeDefined()
+  })
+
   it('is refused with a tool that is another program, and for a processor that the tool does not know', async () => {
     await expect(measure({launch: {tool: '/bin/ls'}})).rejects.toMatchObject({
       code: 'E_HOST_TOOL',

@@ -2,7 +2,7 @@ import {createHash} from 'node:crypto'
 import {existsSync} from 'node:fs'
 import {join} from 'node:path'
 
-import type {Config} from '../config/index.js'
+import {refuseColon, type Config} from '../config/index.js'
 import {CcError} from '../errors/index.js'
 import {sha256File, type LaunchFacts, type Measurement} from '../manifest/index.js'
 import {planStep, stepTask, type Task} from '../steps/index.js'
@@ -43,14 +43,15 @@ const platforms: Readonly<Record<LaunchConfig['platform'], Platform>> = {
 
 /**
  * Plan the expected measurement of a launch. Without a firmware nothing can be measured: its bytes are the beginning.
- * @throws E_CONFIG for a firmware or a tool that is not there
+ * @throws E_CONFIG for a firmware or a tool that is not there, and for a folder in which the tool cannot be installed
  */
 export async function planMeasure(request: MeasureRequest): Promise<MeasurePlan> {
   const {launch, kernel, initrd, cmdline, tools} = request
   const {ovmf, ovmfSha256, tool, toolRequirements, vcpus, cpuTypes, guestFeatures} = launch
   if (ovmf === null) return {tasks: [], result: () => Promise.resolve(null)}
   mustExist('launch.ovmf', ovmf)
-  if (tool !== null) mustExist('launch.tool', tool)
+  if (tool === null) refuseColon(tools, 'python3 -m venv', 'or name the tool: launch.tool')
+  else mustExist('launch.tool', tool)
   const platform = platforms[launch.platform]
   const venv = join(tools, textHash(toolRequirements.join('\n')).slice(0, 16))
   const step = await planStep(platform.step, {
