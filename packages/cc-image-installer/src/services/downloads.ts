@@ -1,7 +1,7 @@
 import {join} from 'node:path'
 import {pathToFileURL} from 'node:url'
 
-import type {Config} from 'cc-core/config'
+import {refuseColon, type Config} from 'cc-core/config'
 import {CcError} from 'cc-core/errors'
 import {sha256File} from 'cc-core/manifest'
 import {onceTask, planStep, stepTask, type Task} from 'cc-core/steps'
@@ -31,8 +31,12 @@ export async function downloadKey(workDir: string, name: string, repository: Rep
   return {path, task: onceTask(stepTask(await planStep('source/fetch', {url, fingerprint, output: path}), name), path)}
 }
 
-/** A program built from crates.io, kept by its version. */
+/**
+ * A program built from crates.io, kept by its version.
+ * @throws E_CONFIG for a folder in which cargo cannot build
+ */
 export async function buildCrate(workDir: string, crate: string, version: string): Promise<Download> {
+  refuseColon(workDir, 'cargo', 'or name a file or a URL: attestation.snpguest')
   const path = join(folderOf(workDir), `${crate}-${version}`)
   const step = await planStep('source/crate', {
     ...{crate, version, program: crate, output: path},

@@ -1,4 +1,5 @@
-import {chmodSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs'
+import {execFileSync} from 'node:child_process'
+import {chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 
@@ -193,6 +194,38 @@ describe('before anything is written', () => {
       code: 'E_SHA256',
       message: expect.stringContaining(await sha256File(deb)) as string,
     })
+  })
+
+  it('a folder in which cargo cannot build is refused', async () => {
+    const parent = root
+    root = join(root, 'a:b')
+    mkdirSync(root)
+    try {
+      await expect(plan('attestation.enabled=true')).rejects.toMatchObject({
+        code: 'E_CONFIG',
+        message: `cargo cannot work in '${join(root, 'work')}': it separates paths by ":"`,
+      })
+    } finally {
+      root = parent
+    }
+  })
+
+  it('a named pipe is refused, which would be waited for', async () => {
+    const pipe = join(root, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    for (const set of [`source.mirrors=[${pipe}]`, `os.files=[{path: /etc/x, from: ${pipe}}]`, `launch.ovmf=${pipe}`])
+      await expect(plan(set)).rejects.toMatchObject({
+        code: 'E_CONFIG',
+        message: expect.stringContaining(`'${pipe}' is a named pipe, not a file`) as string,
+      })
+  })
+
+  it('a keyring and a list of mirrors that are not there are refused', async () => {
+    for (const set of ['source.keyring=/no/such', 'source.mirrors=[/no/such]'])
+      await expect(plan(set)).rejects.toMatchObject({
+        code: 'E_CONFIG',
+        message: expect.stringContaining("there is no file '/no/such'") as string,
+      })
   })
 
   it('a signing key that others can read is refused', async () => {
