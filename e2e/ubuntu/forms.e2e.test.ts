@@ -49,8 +49,10 @@ function faults({console: lines, ended}: Boot): string[] {
   const report = lines.find((line) => line.includes('CC-BOOT {'))
   if (ended !== 'came-up' || report === undefined) return ['did not come up', ...lines.slice(-20)]
   const {failedUnits} = JSON.parse(report.slice(report.indexOf('{'))) as {failedUnits: string[]}
+  // The report itself has the word in a key.
+  const others = lines.filter((line) => line !== report)
   const bad = new RegExp(`FAILED|Failed to start|Press|password for|${marker}`, 'i')
-  return [...failedUnits, ...lines.filter((line) => bad.test(line))]
+  return [...failedUnits, ...others.filter((line) => bad.test(line))]
 }
 
 /** Both boots of an image, one beside the other. */
