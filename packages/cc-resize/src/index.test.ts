@@ -14,7 +14,7 @@ afterEach(() => {
 })
 
 describe('cc-resize', () => {
-  it.each(['10GX', '10 bytes', '0', '1.5G', 'ten'])('refuses the size %s', async (size) => {
+  it.each(['10GX', '0', '1.5G', 'ten'])('refuses the size %s', async (size) => {
     const {stderr, error} = await run('--image', '/none', '--size', size)
     expect(stderr).toContain(`error[E_USAGE]: --size: expected a size such as 10G or 512M, got '${size}'`)
     expect(error?.oclif?.exit).toBe(2)
