@@ -5,6 +5,7 @@ import {join} from 'node:path'
 
 import {checkPaths, checkSecurity, refusePaths, type Config, type DistributionId} from 'cc-core/config'
 import {CcError} from 'cc-core/errors'
+import {checkHostMirrors} from 'cc-core/host'
 import {planKeys, resolveKeys} from 'cc-core/keys'
 import {profileOfHost, profiles, type DistroProfile} from 'cc-core/distro'
 import {checkLayout} from 'cc-core/layout'
@@ -13,7 +14,7 @@ import {inspectIso, listIsoPackages, selectSource, type IsoPackages, type IsoSou
 import {keptGroups, planTree, workFolders, type ImageBuild, type WorkFolders} from 'cc-core/stage'
 import {planExtras, type Extras} from './extras.js'
 import {chooseKernel} from './kernel.js'
-import {checkHostMirrors, planSupply} from './supply.js'
+import {planSupply} from './supply.js'
 import {hashFolder, onceTask, planStep, scriptsDirectory, stepTask, type PlannedStep, type Task} from 'cc-core/steps'
 
 /** Name of the base image, and the other name that the mission knows it by. */

@@ -4,12 +4,12 @@ import {join} from 'node:path'
 import type {Config} from 'cc-core/config'
 import type {DistroProfile} from 'cc-core/distro'
 import {CcError} from 'cc-core/errors'
+import {checkHostMirrors} from 'cc-core/host'
 import {sha256File} from 'cc-core/manifest'
 import {planStep, scriptsDirectory, type PlannedStep, type StepValue, type Task} from 'cc-core/steps'
 
 import {checkFile, downloadKey} from './downloads.js'
 import {packageParameters, type Extras, type ExtrasRequest} from './extras.js'
-import {checkHostMirrors} from './supply.js'
 
 /** What the plan of a part consists of. */
 export type Part = Pick<Extras, 'steps' | 'bootSteps' | 'downloads'>
