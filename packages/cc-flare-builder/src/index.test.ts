@@ -7,6 +7,7 @@ import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 import {runCommand} from '@oclif/test'
 
 import {parseConfig} from 'cc-core/config'
+import {hostArchive} from 'cc-core/host'
 
 import {planFlare} from './services/flare.js'
 
@@ -37,7 +38,8 @@ const manifest = (changes: object = {}) => ({
 const plan = (changes: object = {}, config: Record<string, unknown> = {}) => {
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest(changes)))
   return planFlare({
-    config: parseConfig(config),
+    // Named, so that the tests do not depend on the mirrors of the host that they run on.
+    config: parseConfig({source: {mirrors: ['deb http://127.0.0.1/debian bookworm main']}, ...config}),
     ...{image: folder, rootKey: join(folder, 'manifest.json'), newRootKey: null},
     ...{outputDir: join(folder, 'out'), workDir: join(folder, 'work'), tool: 'test'},
   })
@@ -58,6 +60,19 @@ describe('the plan', () => {
     expect((await plan({buildKey: 'c'.repeat(64)})).tree.keys[0]).not.toBe(first[0])
     const other = (await plan({}, {flare: {requirements: ['nvflare==2.8.3']}})).tree.keys
     expect(other.map((key, index) => key === first[index])).toEqual([true, true, false, false, false, false, false])
+  })
+
+  it('asks no mirror for packages that the base image has, and names those of which the host has no mirror', async () => {
+    const python = {name: 'python3', version: '3.11.2-1', architecture: 'amd64'}
+    const steps = async (packages: object[]) => (await plan({packages})).tree.steps.map(({id}) => id)
+    expect(await steps([python])).not.toContain('base/10-packages')
+    expect(await steps([])).toContain('base/10-packages')
+    const foreign = {distribution: (await hostArchive()) === 'ubuntu' ? 'debian-12' : 'ubuntu-22.04'}
+    await expect(plan({...foreign, packages: [python]}, {source: {}})).resolves.toBeDefined()
+    await expect(plan(foreign, {source: {}})).rejects.toMatchObject({
+      code: 'E_CONFIG',
+      message: expect.stringContaining("flare.packages: 'python3' would come from the archive of") as string,
+    })
   })
 
   it('refuses an image of another stage, none at all, and one without its key', async () => {

@@ -5,6 +5,7 @@ import {join} from 'node:path'
 import {checkPaths, checkSecurity, parseConfig, type Config} from 'cc-core/config'
 import {profiles} from 'cc-core/distro'
 import {CcError} from 'cc-core/errors'
+import {checkHostMirrors} from 'cc-core/host'
 import {checkLayout} from 'cc-core/layout'
 import {sha256File, type ImageDirectory} from 'cc-core/manifest'
 import {planPip} from 'cc-core/pip'
@@ -35,7 +36,8 @@ export interface FlareOptions {
 
 /**
  * Plan the FLARE image. Writes nothing; the base image is compared with its manifest when it is opened.
- * @throws CcError E_IMAGE for an image that is missing or not a base image; E_KEY without its key
+ * @throws CcError E_IMAGE for an image that is missing or not a base image; E_KEY without its key; E_CONFIG where a
+ *   package is to come from mirrors that do not have the image's distribution
  */
 export async function planFlare(options: FlareOptions): Promise<ImageBuild> {
   const {outputDir, workDir, tool, newRootKey} = options
@@ -103,26 +105,37 @@ async function wheelIdentity(file: string): Promise<string> {
   throw new CcError('E_PACKAGE', `flare.wheels: there is no '${file}'`, {suggestions: ['check the path']})
 }
 
-async function flareSteps(
-  {os, source, flare}: Config,
-  {manifest}: ImageDirectory,
-  tree: string,
-  workDir: string,
-): Promise<PlannedStep[]> {
+/** The packages of `flare.packages` that the base image lacks; one with a version or a suite is left to apt. */
+function lackingPackages(packages: readonly string[], {manifest}: ImageDirectory): string[] {
+  const installed = new Set(manifest.packages.map(({name}) => name))
+  return packages.filter((name) => !installed.has(name))
+}
+
+async function flareSteps(config: Config, base: ImageDirectory, tree: string, workDir: string): Promise<PlannedStep[]> {
+  const {os, source, flare} = config
+  const {manifest} = base
   const profile = profiles[manifest.distribution as keyof typeof profiles]
   const epoch = {'source-date-epoch': manifest.sourceDateEpoch}
   const {venv, workspace} = flare
   const files = await Promise.all(flare.wheels.map(wheelIdentity))
   const pip = await planPip(flare.requirements, 'flare.requirements', flare)
+  // No mirror is asked where nothing is missing: the host may have none of this distribution.
+  const lacking = lackingPackages(flare.packages, base)
+  if (lacking.length > 0)
+    await checkHostMirrors(config, profile, `flare.packages: '${lacking.join("', '")}' would come`)
   return Promise.all([
-    planStep('base/10-packages', {
-      tree,
-      package: flare.packages,
-      ...(source.mirrors.length === 0 ? {'host-suite': profile.codename} : {source: source.mirrors}),
-      keyring: source.keyring ?? undefined,
-      archives: join(workDir, 'archives'),
-      ...epoch,
-    }),
+    ...(lacking.length === 0
+      ? []
+      : [
+          planStep('base/10-packages', {
+            tree,
+            package: lacking,
+            ...(source.mirrors.length === 0 ? {'host-suite': profile.codename} : {source: source.mirrors}),
+            keyring: source.keyring ?? undefined,
+            archives: join(workDir, 'archives'),
+            ...epoch,
+          }),
+        ]),
     planStep(
       'flare/20-nvflare',
       {
