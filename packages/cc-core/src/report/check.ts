@@ -20,7 +20,12 @@ export interface Check {
   action?: string
   /** How that went, in a word or two. */
   outcome?: string
+  /** The command that makes just this check again. */
+  repeat?: string
 }
+
+/** A check as it ended, before the consequences of other failures are worked out: what a later run can go on from. */
+export type CheckResult = Check & Pick<Verdict, 'cause'>
 
 /** What a check says of its subject. */
 export interface Verdict {
@@ -51,6 +56,7 @@ export interface CheckTask {
   title: string
   group?: string
   action?: string
+  repeat?: string
   /** Lower begins earlier; 0 by default. The order of the report is that of the list. */
   rank?: number
   /** @param onLine takes a line that is shown while the check runs */
@@ -63,6 +69,10 @@ export interface RunChecksOptions {
   signal?: AbortSignal | undefined
   /** How many run at a time; 1 by default. They are returned in their order. */
   jobs?: number
+  /** What a run before has found, by id: these are not made again. */
+  known?: ReadonlyMap<string, CheckResult>
+  /** Told of each check that was made, before the next one begins. */
+  onResult?: (result: CheckResult) => void | Promise<void>
 }
 
 /**
@@ -71,16 +81,24 @@ export interface RunChecksOptions {
  * @throws E_INTERRUPTED
  */
 export async function runChecks(tasks: readonly CheckTask[], options: RunChecksOptions): Promise<Check[]> {
-  const {title, reporter, signal, jobs = 1} = options
+  const {title, reporter, signal, jobs = 1, known = new Map<string, CheckResult>(), onResult} = options
   const started = Date.now()
   const steps = tasks.map(({id, title: text}) => ({id, title: text}))
   reporter.report({type: 'stage-start', stage: 'checks', title, steps, independent: true})
-  const checks: (Check & Pick<Verdict, 'cause'>)[] = []
+  const checks: CheckResult[] = []
   const waiting = [...tasks.entries()].sort(([, a], [, b]) => (a.rank ?? 0) - (b.rank ?? 0))
   const work = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [index, task] = next
-      checks[index] = await runCheck(task, reporter, signal)
+      const before = known.get(task.id)
+      if (before !== undefined) {
+        checks[index] = before
+        reporter.report({type: 'step-skipped', step: task.id, reason: `${before.status} in the run before`})
+        continue
+      }
+      const result = await runCheck(task, reporter, signal)
+      checks[index] = result
+      await onResult?.(result)
     }
   }
   await Promise.all(Array.from({length: jobs}, work))
@@ -89,7 +107,7 @@ export async function runChecks(tasks: readonly CheckTask[], options: RunChecksO
 }
 
 /** One cause is one failure. A check whose cause was not looked at, or did not fail, stays failed. */
-function withoutConsequences(checks: readonly (Check & Pick<Verdict, 'cause'>)[]): Check[] {
+function withoutConsequences(checks: readonly CheckResult[]): Check[] {
   const failures = new Set(checks.flatMap(({id, status}) => (status === 'failed' ? [id] : [])))
   return checks.map(({cause, ...check}) =>
     cause !== undefined && check.status === 'failed' && failures.has(cause)
@@ -98,12 +116,8 @@ function withoutConsequences(checks: readonly (Check & Pick<Verdict, 'cause'>)[]
   )
 }
 
-async function runCheck(
-  task: CheckTask,
-  reporter: Reporter,
-  signal: AbortSignal | undefined,
-): Promise<Check & Pick<Verdict, 'cause'>> {
-  const {id, title, group, action} = task
+async function runCheck(task: CheckTask, reporter: Reporter, signal: AbortSignal | undefined): Promise<CheckResult> {
+  const {id, title, group, action, repeat} = task
   if (signal?.aborted) throw new CcError('E_INTERRUPTED', 'interrupted')
   const started = Date.now()
   reporter.report({type: 'step-start', step: id})
@@ -114,7 +128,12 @@ async function runCheck(
   if (verdict.status === 'passed') reporter.report({type: 'step-done', step: id, ms})
   else if (verdict.status === 'skipped') reporter.report({type: 'step-skipped', step: id, reason: verdict.detail})
   else reporter.report({type: 'step-failed', step: id, ms, error: new Error(verdict.detail)})
-  return {id, title, ...verdict, ms, ...(group !== undefined && {group}), ...(action !== undefined && {action})}
+  return {
+    ...{id, title, ...verdict, ms},
+    ...(group !== undefined && {group}),
+    ...(action !== undefined && {action}),
+    ...(repeat !== undefined && {repeat}),
+  }
 }
 
 async function judge({run}: CheckTask, onLine: (line: string) => void): Promise<Verdict> {

@@ -77,13 +77,14 @@ ${checks.map((check) => row(check, acts)).join('\n')}
 </section>`
 }
 
-function row({id, title, status, detail, fix, ms, action, outcome}: Check, acts: boolean): string {
+function row({id, title, status, detail, fix, ms, action, outcome, repeat}: Check, acts: boolean): string {
   const remedy = fix === undefined ? '' : `<p>Fix: <code>${escape(fix)}</code></p>`
+  const again = repeat === undefined ? '' : `<p class="soft">Repeat: <code>${escape(repeat)}</code></p>`
   return (
     `<tr id="${escape(id)}"><td><span class="status ${status}">${escape(outcome ?? status)}</span></td>` +
     `<th scope="row">${escape(title)}<code>${escape(id)}</code></th>` +
     (acts ? `<td class="action">${escape(action ?? '')}</td>` : '') +
-    `<td class="detail">${escape(detail)}${remedy}</td><td class="time">${formatMs(ms)}</td></tr>`
+    `<td class="detail">${escape(detail)}${remedy}${again}</td><td class="time">${formatMs(ms)}</td></tr>`
   )
 }
 

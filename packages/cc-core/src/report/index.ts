@@ -8,6 +8,7 @@ export {
   skipped,
   verdictOf,
   type Check,
+  type CheckResult,
   type CheckStatus,
   type CheckTask,
   type RunChecksOptions,

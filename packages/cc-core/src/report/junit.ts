@@ -20,10 +20,18 @@ export function reportJunit({title, subject, started, ms, checks}: Report): stri
   ].join('\n')
 }
 
-function testCase({id, title, status, detail: found, outcome, fix, ms}: Check, suite: string): string {
+function testCase(check: Check, suite: string): string {
+  const {id, title, status, detail: found, outcome, fix, action, repeat, ms} = check
   const detail = outcome === undefined ? found : `${outcome}: ${found}`
   const open = `    <testcase classname="${suite}" name="${escape(id)}: ${escape(title)}" time="${seconds(ms)}"`
-  const text = escape(fix === undefined ? detail : `${detail}\nfix: ${fix}`)
+  const text = escape(
+    [
+      detail,
+      ...(fix === undefined ? [] : [`fix: ${fix}`]),
+      ...(action === undefined ? [] : [`done: ${action}`]),
+      ...(repeat === undefined ? [] : [`repeat: ${repeat}`]),
+    ].join('\n'),
+  )
   switch (status) {
     case 'passed':
       return `${open}><system-out>${text}</system-out></testcase>`

@@ -125,6 +125,28 @@ describe('runChecks', () => {
     expect(result[0]).toMatchObject({group: 'All', action: 'waits', outcome: 'waited'})
   })
 
+  it('does not make again what is known, tells of each result, and works out consequences of both', async () => {
+    const ran: string[] = []
+    const told: [string, string | undefined][] = []
+    const made = (id: string, cause?: string) =>
+      task(id, () => {
+        ran.push(id)
+        return {...failed('off'), ...(cause !== undefined && {cause})}
+      })
+    const before = {id: 'boot', title: 'before', status: 'failed', detail: 'off', ms: 9} as const
+    const result = await runChecks([made('boot'), made('a', 'boot'), made('b')], {
+      ...{title: '', reporter: new RecordingReporter(), known: new Map([['boot', before]])},
+      onResult: ({id, cause}) => void told.push([id, cause]),
+    })
+    expect(ran).toEqual(['a', 'b'])
+    expect(told).toEqual([
+      ['a', 'boot'],
+      ['b', undefined],
+    ])
+    expect(result[0]).toEqual(before)
+    expect(result.map(({status}) => status)).toEqual(['failed', 'skipped', 'failed'])
+  })
+
   it('names every problem', () => {
     expect(verdictOf([], 'all good')).toEqual(passed('all good'))
     expect(verdictOf(['one', 'two'], 'all good')).toEqual(failed('one; two'))
@@ -161,6 +183,24 @@ describe('reportTable', () => {
     expect(lines.length).toBeGreaterThan(1)
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(50)
     expect(lines[1]).toMatch(/^ {19}[ab]/)
+  })
+
+  it('says what was done, and how to do it again; of a look only where it failed', () => {
+    const again = {repeat: 'test --only x'}
+    const tried: Check = {id: 'x', title: 'X', status: 'passed', detail: 'found', ms: 0, action: 'writes', ...again}
+    const looked: Check[] = [
+      {id: 'y', title: 'Y', status: 'passed', detail: 'found', ms: 0, ...again},
+      {id: 'z', title: 'Z', status: 'failed', detail: 'found', ms: 0, ...again},
+    ]
+    const lines = reportTable({...report, checks: [tried, ...looked]}).split('\n')
+    expect(lines.map((line) => line.trim()).slice(0, -2)).toEqual([
+      'pass  X  0.0 s  found',
+      ...['done: writes', 'repeat: test --only x'],
+      ...['pass  Y  0.0 s  found', 'FAIL  Z  0.0 s  found', 'repeat: test --only x'],
+    ])
+    for (const text of [reportHtml({...report, checks: [tried]}), reportJunit({...report, checks: [tried]})])
+      for (const part of ['writes', 'test --only x']) expect(text).toContain(part)
+    expect(reportJson({...report, checks: [tried]})).toMatchObject({checks: [{action: 'writes', ...again}]})
   })
 
   it('moves no cursor', () => {
@@ -259,7 +299,7 @@ describe('reportHtml', () => {
     expect(page).toContain('<td class="action">writes</td>')
     expect(page.match(/What the host does/g)).toHaveLength(1)
     expect(reportTable({...report, checks: grouped})).toContain('detected: why')
-    expect(reportJunit({...report, checks: grouped})).toContain('<system-out>detected: why</system-out>')
+    expect(reportJunit({...report, checks: grouped})).toContain('<system-out>detected: why\ndone: writes</system-out>')
   })
 
   it('calls it good only when nothing failed', () => {

@@ -21,10 +21,16 @@ export function reportTable({checks}: Report, width = Infinity): string {
   return [...lines, '', summaryLine(checks)].join('\n')
 }
 
-/** What was found, and in a line of its own what to do. */
-function remarks({detail, fix, outcome}: Check): string[] {
-  const found = plainText((outcome === undefined ? detail : `${outcome}: ${detail}`).replaceAll('\n', ' '))
-  return fix === undefined ? [found] : [found, `fix: ${plainText(fix)}`]
+/** What was found; in lines of their own what to do, what was done, and how to do it again. */
+function remarks({status, detail, fix, outcome, action, repeat}: Check): string[] {
+  const found = (outcome === undefined ? detail : `${outcome}: ${detail}`).replaceAll('\n', ' ')
+  return [
+    found,
+    ...(fix === undefined ? [] : [`fix: ${fix}`]),
+    ...(action === undefined ? [] : [`done: ${action}`]),
+    // Where nothing was done to the subject, just a failure is worth another look.
+    ...(repeat === undefined || (action === undefined && status !== 'failed') ? [] : [`repeat: ${repeat}`]),
+  ].map(plainText)
 }
 
 function wrap(text: string, width: number): string[] {
