@@ -5,11 +5,19 @@ import {configFlags, configOf, type FlagsOf} from 'cc-core/command'
 import {encodeConfig, printConfig, type Config} from 'cc-core/config'
 
 import {CheckCommand} from './check-command.js'
-import {expectedConfig, showImageTest, testImage, type ImageSuite} from './services/test-image.js'
+import {
+  expectedConfig,
+  showImageTest,
+  testImage,
+  type ImageSuite,
+  type ImageTestOptions,
+} from './services/test-image.js'
 
 /** @param name of the image of the stage, in the folder where builds put it */
 export const imageFlag = (name: string) =>
   Flags.string({summary: 'The image directory, or the qcow2 in it.', helpValue: 'DIR', default: `./build/${name}`})
+
+const defaults = {memory: 1024, seconds: 600}
 
 /** The base of the commands that test an image. */
 export abstract class ImageCommand<T extends typeof Command> extends CheckCommand<T> {
@@ -30,16 +38,24 @@ export abstract class ImageCommand<T extends typeof Command> extends CheckComman
       summary: 'Seconds that one boot may take.',
       helpValue: 'SECONDS',
       min: 1,
-      default: 600,
+      default: defaults.seconds,
     }),
-    memory: Flags.integer({summary: 'Memory of the machine in MiB.', helpValue: 'MIB', min: 256, default: 1024}),
+    memory: Flags.integer({
+      summary: 'Memory of the machine in MiB.',
+      helpValue: 'MIB',
+      min: 256,
+      default: defaults.memory,
+    }),
     'dry-run': Flags.boolean({summary: 'List the checks and the command of the boot, and run none.'}),
   }
 
   declare protected flags: FlagsOf<typeof ImageCommand> & FlagsOf<T>
 
   /** Runs a suite on the image of --image, or shows it; the return value is what --json prints. */
-  protected async test(suite: ImageSuite, jobs = 1): Promise<object> {
+  protected async test(
+    suite: ImageSuite,
+    {jobs = 1, results}: Pick<ImageTestOptions, 'jobs' | 'results'> = {},
+  ): Promise<object> {
     const {flags} = this
     const image = resolve(flags.image)
     const configured = flags.config !== undefined || flags.set !== undefined
@@ -53,6 +69,7 @@ export abstract class ImageCommand<T extends typeof Command> extends CheckComman
       memoryMiB: flags.memory,
       lingerMs: 3000,
       jobs,
+      ...(results && {results}),
     }
     if (flags['dry-run']) {
       const lines = await showImageTest(suite, options)
@@ -61,6 +78,19 @@ export abstract class ImageCommand<T extends typeof Command> extends CheckComman
     }
     const {report, logDir} = await testImage(suite, options, {reporter: this.reporter, signal: this.signal})
     return this.show(report, [`read the consoles in ${logDir}`])
+  }
+
+  /** This command with the settings that its results depend on, for another run of a part of it. */
+  protected repeatable(): string[] {
+    const {image, config, set = [], accelerator, memory, 'boot-timeout': seconds} = this.flags
+    return [
+      ...[this.config.bin, this.id ?? '', '--image', resolve(image)],
+      ...(config === undefined ? [] : ['--config', resolve(config)]),
+      ...set.flatMap((setting) => ['--set', setting]),
+      ...(accelerator === 'auto' ? [] : ['--accelerator', accelerator]),
+      ...(memory === defaults.memory ? [] : ['--memory', String(memory)]),
+      ...(seconds === defaults.seconds ? [] : ['--boot-timeout', String(seconds)]),
+    ]
   }
 
   #printConfig(config: Config): object {

@@ -22,6 +22,7 @@ minute and more, and all of it a long time; --quick tries one manipulation of ea
       description: 'Two manipulations by their ids',
       command: '<%= config.bin %> <%= command.id %> --image DIR --only root-first --only cmdline-init',
     },
+    {description: 'Go on after an interruption', command: '<%= config.bin %> <%= command.id %> --image DIR --resume'},
     {description: 'List all of them', command: '<%= config.bin %> <%= command.id %> --image DIR --dry-run'},
   ]
 
@@ -29,6 +30,10 @@ minute and more, and all of it a long time; --quick tries one manipulation of ea
     image: imageFlag('nvflare_cc_image_hardened'),
     quick: Flags.boolean({summary: 'Try one manipulation of each kind instead of all.', exclusive: ['only']}),
     only: Flags.string({summary: 'Make this check only; may be repeated.', helpValue: 'ID', multiple: true}),
+    resume: Flags.boolean({
+      summary: 'Go on where a run of this image ended early: checks that had ended are not made again.',
+      exclusive: ['only'],
+    }),
     jobs: Flags.integer({
       summary: 'How many machines run at a time; by default as many as there are processors and memory for.',
       helpValue: 'NUMBER',
@@ -38,7 +43,10 @@ minute and more, and all of it a long time; --quick tries one manipulation of ea
   }
 
   async run(): Promise<object> {
-    const {quick, only = [], jobs, memory} = this.flags
-    return this.test(hardenedSuite({quick, only}), jobs ?? defaultJobs(memory))
+    const {quick, only = [], jobs, memory, resume} = this.flags
+    const suite = hardenedSuite({quick, only, command: this.repeatable()})
+    // A look at single checks leaves alone what a longer run has kept.
+    const results = only.length > 0 ? undefined : resume ? 'resume' : 'keep'
+    return this.test(suite, {jobs: jobs ?? defaultJobs(memory), ...(results && {results})})
   }
 }

@@ -1,4 +1,5 @@
 import {CcError} from 'cc-core/errors'
+import {formatCommand} from 'cc-core/exec'
 import type {CheckTask} from 'cc-core/report'
 
 import {makeBench} from '../attack/bench.js'
@@ -18,6 +19,8 @@ export interface Selection {
   quick: boolean
   /** Ids; empty: no choice. */
   only: readonly string[]
+  /** The command without a choice: the report says with it how to repeat a check. */
+  command: readonly string[]
 }
 
 /** What makes a hardened image one: all that is in its files, and that whoever owns the host comes to nothing. */
@@ -39,7 +42,11 @@ export const hardenedSuite = (selection: Selection): ImageSuite => ({
       manipulations.filter(({quick}) => !selection.quick || quick === true),
       bench,
     )
-    return chosen([...files, ...boot, ...attacks], selection.only)
+    const all = [...files, ...boot, ...attacks].map((check) => ({
+      ...check,
+      repeat: formatCommand([...selection.command, '--only', check.id]),
+    }))
+    return chosen(all, selection.only)
   },
 })
 

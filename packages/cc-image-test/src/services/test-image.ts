@@ -1,4 +1,5 @@
 import {existsSync, mkdtempSync, statSync} from 'node:fs'
+import {readdir} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 
 import {parseConfig, type Config} from 'cc-core/config'
@@ -7,12 +8,14 @@ import {formatCommand} from 'cc-core/exec'
 import {mkdirp, remove} from 'cc-core/fs'
 import {readImageDirectory, type ImageDirectory} from 'cc-core/manifest'
 import {runChecks, type Check, type CheckTask, type Report} from 'cc-core/report'
+import {callStep, planStep} from 'cc-core/steps'
 import type {Reporter} from 'cc-core/ui'
 
 import {showBoot, startBoots, whyNoBoot, type BootSettings, type Boots} from '../image/boots.js'
 import {imageFacts, pictureOf} from '../image/facts.js'
 import {underTest, type ImageUnderTest} from '../image/under-test.js'
 import {judgeReadable} from '../judges/manifest.js'
+import {identityOf, openResults, type Results} from './results.js'
 
 /** One kind of image, as its checks. */
 export interface ImageSuite {
@@ -36,6 +39,8 @@ export interface ImageTestOptions extends Compared, Omit<BootSettings, 'logDir'>
   workDir: string | null
   /** How many checks run at a time; 1 by default. */
   jobs?: number
+  /** keep: each result is kept in the work folder, so that another run can resume this one. By default none is. */
+  results?: 'keep' | 'resume'
 }
 
 /**
@@ -71,24 +76,72 @@ export async function testImage(
 
   const {image, config} = opened
   mkdirp(workDir)
-  const scratch = mkdtempSync(join(workDir, 'scratch-'))
+  await removeAbandoned(workDir)
+  const scratch = mkdtempSync(join(workDir, `scratch-${process.pid}-`))
   // Whatever goes wrong, no machine outlives this.
   const stop = new AbortController()
   const subject = underTest(image, config, {scratch, signal: AbortSignal.any([signal, stop.signal])})
   const settings = {...options, logDir, lazy: suite.lazy === true}
   const boots = startBoots(subject, settings)
   try {
-    const checks = await runChecks(suite.checks(subject, boots, settings), {
+    const tasks = suite.checks(subject, boots, settings)
+    const results = await resultsOf(suite, image, options, {workDir, started: started.toISOString()})
+    const checks = await runChecks(tasks, {
       title: `${suite.title} ${image.path}`,
-      reporter,
-      signal,
-      jobs: options.jobs ?? 1,
+      ...{reporter, signal, jobs: options.jobs ?? 1},
+      ...(results && {known: results.known, onResult: results.keep}),
+    }).catch((error: unknown) => {
+      throw results === null ? error : withResume(error)
     })
-    return finish(checks, {facts: await imageFacts(subject, boots), disk: pictureOf(image.manifest)})
+    const facts = await imageFacts(subject, boots)
+    const note = results?.note ?? null
+    return finish(checks, {
+      facts: note === null ? facts : [...facts, {label: 'Resumed', value: note}],
+      disk: pictureOf(image.manifest),
+    })
   } finally {
     stop.abort()
     await boots.settled()
     remove(scratch)
+  }
+}
+
+/** The results that this run keeps, or null where it keeps none. */
+async function resultsOf(
+  suite: ImageSuite,
+  image: ImageDirectory,
+  {results, config, accelerator, timeoutMs, memoryMiB}: ImageTestOptions,
+  {workDir, started}: {workDir: string; started: string},
+): Promise<Results | null> {
+  if (results === undefined) return null
+  const identity = await identityOf(image, {config, accelerator, timeoutMs, memoryMiB})
+  const file = join(workDir, `${suite.title.replaceAll(' ', '-')}.results.json`)
+  return openResults(file, identity, {resume: results === 'resume', started})
+}
+
+/** An interruption, with what to do to go on. */
+function withResume(error: unknown): unknown {
+  if (!CcError.is(error) || error.code !== 'E_INTERRUPTED') return error
+  const suggestions = ['run it again with --resume: the checks that have ended are not made again']
+  return new CcError('E_INTERRUPTED', error.message, {suggestions, reason: error})
+}
+
+/** The folders of runs that were killed: each has the number of its process in its name. */
+async function removeAbandoned(workDir: string): Promise<void> {
+  for (const name of await readdir(workDir)) {
+    const pid = /^scratch-(\d+)-/.exec(name)?.[1]
+    if (pid === undefined || isRunning(Number(pid))) continue
+    // A tree in it belongs to subordinate ids.
+    await callStep(await planStep('tree/remove', {tree: join(workDir, name)}), {})
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 
