@@ -44,14 +44,19 @@ choose() {
 	exit 3
 }
 
-# is_satisfied LINE: nothing is to be installed for it. Without package lists no package has a candidate.
+# is_satisfied LINE: nothing is to be installed for it. Of several names only the first that the release has counts: another
+# may be there for another reason. Without package lists no package has a candidate, so only the first name counts.
 is_satisfied() {
 	local names name
 	IFS=' |' read -r -a names <<<"${1%\?}"
+	! is_installed "${names[0]}" || return 0
+	is_available apt || return 1
 	for name in "${names[@]}"; do
-		! is_installed "$name" || return 0
+		is_available "$name" || continue
+		is_installed "$name"
+		return
 	done
-	[[ $1 == *\? ]] && is_available apt && ! is_available "${names[0]}"
+	[[ $1 == *\? ]]
 }
 
 install_packages() {
@@ -69,7 +74,7 @@ install_packages() {
 	wanted=("${missing[@]}") missing=()
 	for line in "${wanted[@]}"; do
 		name=$(choose "$line")
-		[[ -z $name ]] || missing+=("$name")
+		[[ -z $name ]] || is_installed "$name" || missing+=("$name")
 	done
 	((${#missing[@]})) || return 0
 	printf 'installing %s\n' "${missing[*]}"
@@ -84,6 +89,8 @@ install_modules() {
 	(cd "$repository" && npm run --silent build)
 }
 
+# Sourced by its test, it does nothing.
+[[ ${BASH_SOURCE[0]} == "$0" ]] || return 0
 check_node
 # --packages [LIST]: for a machine that gets the rest in another way, with another list of packages.
 install_packages "${2-$repository/tools/debian-packages.txt}"
