@@ -40,7 +40,9 @@ done
 ln -sfn /dev/null "$tree/etc/systemd/system/debug-shell.service"
 mkdir -p "$tree/etc/systemd/system/local-fs.target.wants" "$tree/etc/systemd/system/multi-user.target.wants"
 ln -sfn /usr/lib/systemd/system/cc-grow-root.service "$tree/etc/systemd/system/local-fs.target.wants/cc-grow-root.service"
-ln -sfn /usr/lib/systemd/system/cc-boot-check.service "$tree/etc/systemd/system/multi-user.target.wants/cc-boot-check.service"
+for unit in cc-boot-check cc-boot-settled; do
+	ln -sfn "/usr/lib/systemd/system/$unit.service" "$tree/etc/systemd/system/multi-user.target.wants/$unit.service"
+done
 
 # Only what is listed: a small initrd is measured and booted faster, and holds nothing that is not needed.
 printf 'MODULES=list\nCOMPRESS=zstd\n' >"$tree/etc/initramfs-tools/conf.d/cc-modules"

@@ -20,7 +20,8 @@ import {run} from 'cc-core/exec'
 import {SilentReporter} from 'cc-core/ui'
 import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, it} from 'vitest'
 
-import {changeManifest, copyOf, fakeQemu, goodConsole, name, readManifest, sealSmallImage} from './fixtures/image.js'
+import {bootLine, changeManifest, copyOf, fakeQemu, goodConsole, settledLine} from './fixtures/image.js'
+import {name, readManifest, sealSmallImage} from './fixtures/image.js'
 import {baseSuite} from './services/base.js'
 import {testImage} from './services/test-image.js'
 
@@ -256,14 +257,14 @@ describe('cc-image-test base', {timeout: 60_000}, () => {
     const {partitions} = readManifest(image)
     const change = {
       ...{kernel: '5.0', hostname: 'other', locale: 'C', timezone: 'CET', profile: 'production', swap: true},
-      ...{tmpfs: ['/tmp'], failedUnits: ['x.service']},
+      tmpfs: ['/tmp'],
       partitions: [
         {name: 'cc-app', state: 'plain', mount: '/elsewhere', integrity: 'hmac', bytes: 0},
         {name: 'cc-out', state: 'plain', mount: '/mnt/cc/out', integrity: 'none', bytes: 1},
         {name: 'cc-root', state: 'encrypted', mount: '/', integrity: 'none', bytes: 1000},
       ],
     }
-    fakeQemu(join(dir, 'bin'), {withKey: goodConsole(image, change).slice(1).concat('sh-5.2# ')})
+    fakeQemu(join(dir, 'bin'), {withKey: [bootLine(image, change), settledLine('x.service'), 'sh-5.2# ']})
     const size = partitions.find((partition) => partition.name === 'cc-root')?.size ?? 0
     expect((await base(boots)).failed).toEqual({
       'boot-profile': "it is 'production', configured is 'development'",
@@ -304,7 +305,7 @@ describe('cc-image-test base', {timeout: 60_000}, () => {
       'cc: FAILED: twice',
       '(initramfs) ',
     ]
-    fakeQemu(join(dir, 'bin'), {withKey: ['CC-BOOT {"version":1'], withWrongKey})
+    fakeQemu(join(dir, 'bin'), {withKey: ['CC-BOOT {"version":1', settledLine()], withWrongKey})
     const {failed} = await base(boots)
     expect(failed['boot-up']).toContain('E_IMAGE: the boot report of the guest is not JSON')
     expect(failed['wrong-key-refused']).toContain("'cc: FAILED: twice'")

@@ -1,11 +1,11 @@
 import {describe, expect, it} from 'vitest'
 
-import {isBootReport, parseBootReport, readBootReport} from './index.js'
+import {isBootReport, parseBootReport, readBootReport, readSettledReport} from './index.js'
 
 const line =
   'CC-BOOT {"version":1,"profile":"development","kernel":"6.1.0","hostname":"cc","locale":"en_US.UTF-8",' +
   '"timezone":"UTC","seconds":36.01,"swap":false,"partitions":[{"name":"cc-root","state":"encrypted","mount":"/",' +
-  '"integrity":"none","bytes":501710848}],"tmpfs":["/tmp"],"failedUnits":[]}'
+  '"integrity":"none","bytes":501710848}],"tmpfs":["/tmp"]}'
 
 describe('parseBootReport', () => {
   it('reads what the guest prints, and passes over what a later version adds', () => {
@@ -39,10 +39,27 @@ describe('readBootReport', () => {
     const {swap, ...others} = readBootReport(line.replace('"swap":false', '"swap":"no"'))
     expect(swap).toBeUndefined()
     expect(others).toMatchObject({hostname: 'cc', version: 1})
-    expect(Object.keys(others)).toHaveLength(10)
+    expect(Object.keys(others)).toHaveLength(9)
   })
 
   it.each([line.slice(0, 90), 'CC-BOOT {', 'CC-BOOT null', 'CC-BOOT []'])('has nothing of %j', (text) => {
     expect(readBootReport(text)).toEqual({})
+  })
+})
+
+describe('readSettledReport', () => {
+  const settled = 'CC-SETTLED {"version":1,"state":"degraded","failedUnits":["x.service"]}'
+
+  it('finds the line, and what it says', () => {
+    expect(readSettledReport([line, settled])).toMatchObject({state: 'degraded', failedUnits: ['x.service']})
+  })
+
+  it.each([
+    ['without the line', [line]],
+    ['with a line that is cut', [settled.slice(0, -4)]],
+    ['with a line of another version', [settled.replace(':1,', ':2,')]],
+    ['with a line without units', ['CC-SETTLED {"version":1,"state":"running"}']],
+  ])('has nothing of a console %s', (_, lines) => {
+    expect(readSettledReport(lines)).toEqual({})
   })
 })

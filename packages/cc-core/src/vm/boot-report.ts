@@ -26,13 +26,42 @@ const bootReport = z.object({
   swap: z.boolean(),
   partitions: z.array(partition),
   tmpfs: z.array(z.string()),
-  failedUnits: z.array(z.string()),
 })
 
 export type BootReport = z.output<typeof bootReport>
 
+const settledMarker = 'CC-SETTLED '
+
+/** What scripts/guest/cc/boot-settled says when every unit of the boot has started or failed. */
+const settledReport = z.object({
+  version: z.literal(1),
+  /** Of `systemctl is-system-running`: running, or degraded where a unit failed. */
+  state: z.string(),
+  failedUnits: z.array(z.string()),
+})
+
+export type SettledReport = z.output<typeof settledReport>
+
 /** Whether a line of the console is a boot report. */
 export const isBootReport = (line: string): boolean => line.startsWith(`${marker}{`)
+
+/** Whether a line of the console says that the boot has come to its end. */
+export const isSettledReport = (line: string): boolean => line.startsWith(`${settledMarker}{`)
+
+/**
+ * Read what a guest says at the end of its boot.
+ * @param lines the console
+ * @returns nothing of a console without such a line, or with one that is cut or malformed
+ */
+export function readSettledReport(lines: readonly string[]): Partial<SettledReport> {
+  const line = lines.find(isSettledReport)
+  if (line === undefined) return {}
+  try {
+    return settledReport.safeParse(JSON.parse(line.slice(settledMarker.length))).data ?? {}
+  } catch {
+    return {}
+  }
+}
 
 /**
  * Read the boot report of a guest.

@@ -1,6 +1,6 @@
 import type {ManifestPartition} from 'cc-core/manifest'
 import {skipped, type CheckTask, type Verdict} from 'cc-core/report'
-import {parseBootReport, readBootReport, type BootReport, type BootResult} from 'cc-core/vm'
+import {parseBootReport, readBootReport, readSettledReport, type BootReport, type BootResult} from 'cc-core/vm'
 import {CcError} from 'cc-core/errors'
 
 import type {Boots} from '../image/boots.js'
@@ -74,7 +74,10 @@ export function bootChecks(subject: ImageUnderTest, boots: Boots): CheckTask[] {
     ofReport('boot-tmpfs', 'Temporary files are in memory', 'tmpfs', (report) =>
       judgeTmpfs(report, {paths: config.os.tmpfs.map(({path}) => path)}),
     ),
-    ofReport('boot-units', 'No unit failed', 'failedUnits', (report) => judgeUnits(report)),
+    ofBoot('boot-units', 'No unit failed', ({boot}) => ({
+      ...judgeUnits(readSettledReport(boot.lines)),
+      ...(boot.matched === null && {cause: owner}),
+    })),
     ofBoot('boot-banner', 'The console says what kind of image it is', ({boot}) =>
       judgeBanner(boot, {profile: manifest.profile}),
     ),

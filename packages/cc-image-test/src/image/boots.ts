@@ -1,8 +1,9 @@
 import {randomBytes} from 'node:crypto'
 import {writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
+import {setTimeout} from 'node:timers/promises'
 
-import {bootAndWatch, chooseAccelerator, developmentKeys, isBootReport, qemuCommand} from 'cc-core/vm'
+import {bootAndWatch, chooseAccelerator, developmentKeys, isBootReport, isSettledReport, qemuCommand} from 'cc-core/vm'
 import type {Accelerator, AcceleratorChoice, BootResult, VmOptions} from 'cc-core/vm'
 
 import type {ImageUnderTest} from './under-test.js'
@@ -75,12 +76,17 @@ export function startBoots(subject: ImageUnderTest, settings: BootSettings): Boo
   }
   async function boot(name: string, rootKey: string, until?: (line: string) => boolean): Promise<BootResult> {
     const choice = await accelerator
+    const settled = new AbortController()
     return bootAndWatch({
       vm: testMachine(subject, rootKey, {...settings, accelerator: choice.accelerator}),
       ...(until && {until}),
+      whileUp: (ended) => patience(AbortSignal.any([settled.signal, ended])),
       ...{timeoutMs: settings.timeoutMs, lingerMs: settings.lingerMs, signal},
       logFile: join(settings.logDir, `${name}.log`),
-      onLine: (line) => listeners[name]?.(line),
+      onLine: (line) => {
+        listeners[name]?.(line)
+        if (isSettledReport(line)) settled.abort()
+      },
     })
   }
   async function wrong(): Promise<BootResult> {
@@ -113,6 +119,14 @@ export function startBoots(subject: ImageUnderTest, settings: BootSettings): Boo
       await Promise.allSettled([accelerator, ...started.values()])
     },
   }
+}
+
+/** How long the end of a boot is waited for, from the boot report on: systemd gives a unit 90 s to start. */
+const settleMs = 150_000
+
+/** Wait for the signal, but not for ever. */
+async function patience(signal: AbortSignal): Promise<void> {
+  await setTimeout(settleMs, undefined, {signal}).catch(() => undefined)
 }
 
 const asked = (accelerator: Accelerator): AcceleratorChoice => ({accelerator, reason: 'as asked for'})

@@ -69,8 +69,11 @@ export const cases: CasesOf<typeof import('./boot-report.js')> = {
     missing: {'an empty list': [{tmpfs: []}, {paths: ['/tmp']}]},
   },
   judgeUnits: {
-    good: [[{failedUnits: []}]],
-    bad: {'one that failed': [{failedUnits: ['x.service']}, /x\.service failed/]},
+    good: [[{state: 'running', failedUnits: []}]],
+    bad: {
+      'one that failed': [{state: 'degraded', failedUnits: ['x.service']}, /x\.service failed/],
+      'a boot that does not end': [{state: 'starting', failedUnits: []}, /'starting'/],
+    },
     missing: {nothing: [{}]},
   },
   judgeBanner: {

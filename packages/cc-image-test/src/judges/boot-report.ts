@@ -1,7 +1,7 @@
 import {failed, formatBytes, passed, verdictOf} from 'cc-core/report'
 import {formatMs} from 'cc-core/ui'
 import type {ManifestPartition} from 'cc-core/manifest'
-import type {BootReport, BootResult} from 'cc-core/vm'
+import type {BootReport, BootResult, SettledReport} from 'cc-core/vm'
 
 import {describeExit, shellLines} from './console-text.js'
 import {judging} from './evidence.js'
@@ -105,12 +105,14 @@ export const judgeTmpfs = judging<Pick<BootReport, 'tmpfs'>>('tmpfs')(({tmpfs}, 
   ),
 )
 
-export const judgeUnits = judging<Pick<BootReport, 'failedUnits'>>('failedUnits')(({failedUnits}) =>
-  verdictOf(
-    failedUnits.map((unit) => `${unit} failed`),
-    'systemd reports none',
-  ),
-)
+/** What the guest says when its boot has come to its end: units that start late fail late. */
+export const judgeUnits = judging<Pick<SettledReport, 'state' | 'failedUnits'>>(
+  'state',
+  'failedUnits',
+)(({state, failedUnits}) => {
+  if (failedUnits.length > 0) return failed(failedUnits.map((unit) => `${unit} failed`).join('; '))
+  return state === 'running' ? passed('systemd reports none') : failed(`systemd says that the system is '${state}'`)
+})
 
 export const judgeBanner = judging<{lines: readonly string[]}>('lines')(({lines}, {profile}: {profile: string}) => {
   const banner = lines.find((line) => line.startsWith('cc: INSECURE DEVELOPMENT IMAGE'))

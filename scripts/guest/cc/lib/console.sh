@@ -7,6 +7,9 @@ R=''
 # say MESSAGE: one line for whoever watches the console.
 say() { printf 'cc: %s\n' "$*" >"$R/dev/console"; }
 
+# json_text VALUE: VALUE as a JSON string. What is shown never needs escapes; what does is dropped.
+json_text() { printf '"%s"' "$(printf '%s' "$1" | tr -cd 'A-Za-z0-9_.,:/=@+ -')"; }
+
 # power_off: at once and without any program that could ask a question. The kernel's own trigger first: it works
 # in the initrd, and when the root file system is gone. Before it, a moment for the reason: the driver of the console
 # sends in its own time, and what it has not sent when the machine goes off is lost. A wait for the driver itself would
