@@ -13,14 +13,14 @@ setup() {
 teardown() { remove_trees; }
 
 @test "the probe has what it is told, as words of the shell" {
-	step probe --tree "$tree" --canary 'se cret$(id)' --control control --folder /vault/workspace --folder /mnt/cc \
+	step probe --tree "$tree" --canary 'se cret$(id)' --control control --folder /vault/workspace --folder /mnt/cc --sysctl kernel.sysrq --sysctl fs.a-b \
 		--host-four 10.77.0.2 --host-six 2001:db8::2 --allowed 8002 --forbidden 22 --forbidden 443
 	((status == 0)) || { printf '%s\n' "$output" >&2 && return 1; }
 	local probe=$tree/opt/cc-attack/probe
 	[[ $(stat -c %a "$probe") == 755 && $(head -n 1 "$probe") == '#!/bin/sh' ]]
 	# Only the words, not the program: it would look around here.
-	run sh -c "$(sed -n '2,8p' "$probe")"'; printf "%s|" "$CANARY" "$CONTROL" "$FOLDERS" "$HOST4" "$HOST6" "$ALLOWED" "$FORBIDDEN"'
-	equal "$output" 'se cret$(id)|control|/vault/workspace /mnt/cc|10.77.0.2|2001:db8::2|8002|22 443|'
+	run sh -c "$(sed -n '2,9p' "$probe")"'; printf "%s|" "$CANARY" "$CONTROL" "$FOLDERS" "$SYSCTLS" "$HOST4" "$HOST6" "$ALLOWED" "$FORBIDDEN"'
+	equal "$output" 'se cret$(id)|control|/vault/workspace /mnt/cc|kernel.sysrq fs.a-b|10.77.0.2|2001:db8::2|8002|22 443|'
 	bash -n "$probe" && dash -n "$probe"
 	[[ -L $tree/etc/systemd/system/multi-user.target.wants/cc-attack-probe.service ]]
 	equal "$(as_user find "$tree" -type f -printf '%P\n' | sort)" $'opt/cc-attack/probe\nusr/lib/systemd/system/cc-attack-probe.service'

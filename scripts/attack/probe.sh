@@ -8,6 +8,7 @@
 #   --canary TEXT          a secret that the machine writes everywhere, and that nobody must find
 #   --control TEXT         a text that the machine writes to a disk of the host, which has to be found
 #   [--folder NAME]...     where the secret is written besides the usual places, an absolute path in the guest
+#   [--sysctl NAME]...     a switch of the kernel that is read back
 #   --host-four NAME       address of the host's end of the network
 #   --host-six NAME        the same on IPv6
 #   [--allowed NUMBER]...  a port that may be reached from inside
@@ -23,7 +24,7 @@ step "$@"
 mkdir -p "$tree/opt/cc-attack"
 {
 	printf '#!/bin/sh\n'
-	printf '%s=%q\n' CANARY "$canary" CONTROL "$control" FOLDERS "${folder[*]}" HOST4 "$host_four" HOST6 "$host_six" \
+	printf '%s=%q\n' CANARY "$canary" CONTROL "$control" FOLDERS "${folder[*]}" SYSCTLS "${sysctl[*]}" HOST4 "$host_four" HOST6 "$host_six" \
 		ALLOWED "${allowed[*]}" FORBIDDEN "${forbidden[*]}"
 	tail -n +2 -- "$scripts_dir/attack/probe"
 } >"$tree/opt/cc-attack/probe"

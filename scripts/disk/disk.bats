@@ -274,3 +274,16 @@ hashed() { # DISK OFFSET SIZE
 	step unpack-initrd --initrd "$dir/initrd" --offset 0 --output "$dir/none"
 	failed_with E_IMAGE
 }
+
+@test "an initrd is searched with each of its archives decompressed" {
+	local program
+	printf 'in the clear.' >"$dir/initrd"
+	for program in gzip xz bzip2; do
+		printf 'the secret of %s' "$program" | "$program" -c >>"$dir/initrd"
+	done
+	! grep -qF 'the secret of gzip' "$dir/initrd"
+	step expand-initrd --initrd "$dir/initrd" --output "$dir/content"
+	((status == 0)) || { printf '%s\n' "$output" >&2 && return 1; }
+	for program in gzip xz bzip2; do grep -qF "the secret of $program" "$dir/content"; done
+	grep -qF 'in the clear' "$dir/content"
+}

@@ -72,9 +72,13 @@ powered_off() {
 	echo 'none [integrity] confidentiality' >"$R/sys/kernel/security/lockdown"
 	duty kernel.sh
 	((status == 0))
+	# What came to its end is written down; what failed is not.
+	[[ $(<"$R/run/cc/hardening/duty-kernel") == done ]]
+	rm "$R/run/cc/hardening/duty-kernel"
 	echo '[none] integrity confidentiality' >"$R/sys/kernel/security/lockdown"
 	duty kernel.sh
 	powered_off "lockdown is '[none] integrity confidentiality', not 'integrity'"
+	[[ ! -e $R/run/cc/hardening/duty-kernel ]]
 }
 
 @test "kernel: a command line that asks for another init is refused" {

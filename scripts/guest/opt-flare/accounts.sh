@@ -27,3 +27,4 @@ for program in agetty getty login sulogin su sudo sshd dropbear; do
 		[ ! -e "$R/$folder/$program" ] || fail "accounts: there is a program /$folder/$program"
 	done
 done
+fulfilled accounts

@@ -145,3 +145,4 @@ if [ "$(site logs)" = disk ]; then
 		remember log disk-raw
 	fi
 fi
+fulfilled data_mounts

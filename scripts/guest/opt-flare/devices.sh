@@ -22,3 +22,4 @@ while read -r source target _; do
 	[ "$target" != /run/cc/lower ] || continue
 	fail "devices: $source is mounted at $target"
 done <"$R/proc/mounts"
+fulfilled devices

@@ -98,3 +98,4 @@ message=$(printf '%s\n' "$ruleset" | nft -f - 2>&1) || fail "firewall: nft refus
 # Read back: the policy of each chain is what counts.
 drops=$(nft list table inet cc | grep -c 'policy drop;')
 [ "$drops" -eq 3 ] || fail "firewall: $drops of 3 chains drop"
+fulfilled firewall

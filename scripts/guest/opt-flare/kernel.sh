@@ -25,3 +25,4 @@ remember lockdown "${wanted:-none}"
 loaded=0
 [ ! -r "$R/sys/kernel/kexec_loaded" ] || read -r loaded <"$R/sys/kernel/kexec_loaded"
 [ "$loaded" = 0 ] || fail "kernel: another kernel is loaded"
+fulfilled kernel

@@ -9,3 +9,4 @@ echo 1 >"$R/proc/sys/kernel/modules_disabled" 2>/dev/null || :
 read -r state <"$R/proc/sys/kernel/modules_disabled"
 [ "$state" = 1 ] || fail "modules: loading them cannot be forbidden"
 remember modules locked
+fulfilled lock_modules

@@ -19,3 +19,4 @@ for program in swapon mkswap; do
 done
 read -r pattern <"$R/proc/sys/kernel/core_pattern"
 [ "$pattern" = '|/bin/false' ] || fail "memory: core files go to '$pattern'"
+fulfilled memory

@@ -11,9 +11,11 @@ done
 
 # Configured resolvers are the only ones; those that DHCP names are then not asked.
 resolvers=$(site resolvers)
-[ -n "$resolvers" ] || exit 0
-mkdir -p "$R/run/systemd/resolved.conf.d" "$R/run/systemd/network/80-cc.network.d"
-printf '[Resolve]\nDNS=%s\n' "$resolvers" >"$R/run/systemd/resolved.conf.d/cc.conf" ||
-	fail "network: the resolvers cannot be set"
-printf '[DHCPv4]\nUseDNS=no\n[DHCPv6]\nUseDNS=no\n[IPv6AcceptRA]\nUseDNS=no\n' \
-	>"$R/run/systemd/network/80-cc.network.d/cc.conf" || fail "network: the resolvers cannot be set"
+if [ -n "$resolvers" ]; then
+	mkdir -p "$R/run/systemd/resolved.conf.d" "$R/run/systemd/network/80-cc.network.d"
+	printf '[Resolve]\nDNS=%s\n' "$resolvers" >"$R/run/systemd/resolved.conf.d/cc.conf" ||
+		fail "network: the resolvers cannot be set"
+	printf '[DHCPv4]\nUseDNS=no\n[DHCPv6]\nUseDNS=no\n[IPv6AcceptRA]\nUseDNS=no\n' \
+		>"$R/run/systemd/network/80-cc.network.d/cc.conf" || fail "network: the resolvers cannot be set"
+fi
+fulfilled network

@@ -24,3 +24,4 @@ while read -r key _ value; do
 	count=$((count + 1))
 done <"$R/etc/cc/hardening/sysctl.conf"
 remember sysctl "$count"
+fulfilled sysctl

@@ -77,6 +77,9 @@ remember() {
 	printf '%s\n' "$2" >"$STATE/$1"
 }
 
+# fulfilled DUTY: this duty came to its end. What is not written down here was left out.
+fulfilled() { remember "duty-$1" done; }
+
 # recall NAME: what was remembered; nothing where nothing was.
 recall() {
 	_value=
