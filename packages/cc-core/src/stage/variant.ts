@@ -1,6 +1,6 @@
 import {join} from 'node:path'
 
-import {parseConfig} from '../config/index.js'
+import {parseConfig, type Config} from '../config/index.js'
 import {mkdirp} from '../fs/index.js'
 import {readImageDirectory, type ImageDirectory} from '../manifest/index.js'
 import {openOutput, planOpen, planSeal} from '../seal/index.js'
@@ -13,13 +13,15 @@ export interface VariantRequest {
   rootKey: string
   /** What is different: steps on the opened tree. */
   change: (tree: string) => Promise<PlannedStep[]>
+  /** What it is sealed by; the configuration of the image by default. */
+  config?: Config
   /** A folder for the variant and for what it takes to make it. */
   folder: string
 }
 
 /** Open an image, change it, and seal it again beside itself: for tests that need something in the guest. */
 export async function makeVariant(
-  {image, rootKey, change, folder}: VariantRequest,
+  {image, rootKey, change, folder, config = parseConfig(image.manifest.config)}: VariantRequest,
   context: Omit<TaskContext, 'logDir'>,
 ): Promise<ImageDirectory> {
   const {manifest} = image
@@ -34,7 +36,6 @@ export async function makeVariant(
     taskContext,
   )
   const {name, stage, distribution, source, sourceDateEpoch, tool, buildKey} = manifest
-  const config = parseConfig(manifest.config)
   const facts = {name, stage, distribution, source, sourceDateEpoch, tool, buildKey}
   await runTasks(await planSeal({...facts, tree, config, rootKey, aliases: []}, path('seal'), output), taskContext)
   await runTasks([stepTask(await planStep('tree/remove', {tree}))], taskContext)
