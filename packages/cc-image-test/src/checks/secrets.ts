@@ -51,14 +51,18 @@ async function keysIn(folder: string): Promise<Keys> {
   return {mode: (await lstat(folder)).mode, entries}
 }
 
-async function searchKeys({image}: ImageUnderTest, folder: string): Promise<KeySearch> {
+async function searchKeys(subject: ImageUnderTest, folder: string): Promise<KeySearch> {
+  const {image} = subject
   const keys = await readdir(folder)
   const needles: Record<string, Buffer> = {}
   for (const key of keys) Object.assign(needles, writtenForms(`keys/${key}`, await readFile(join(folder, key))))
   const files = await filesOf(image.path)
   const found: {file: string; text: string}[] = []
   for (const file of files) for (const text of await searchFile(image.file(file), needles)) found.push({file, text})
-  return {keys, files, found}
+  // What the host gets compressed it can read, too.
+  const content = await subject.initrdContent()
+  for (const text of await searchFile(content, needles)) found.push({file: 'initrd.img, unpacked,', text})
+  return {keys, files: [...files, 'initrd.img, unpacked'], found}
 }
 
 /** The files of a folder itself; neither links, nor what is in its folders. */

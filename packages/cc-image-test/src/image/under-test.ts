@@ -18,6 +18,8 @@ export interface ImageUnderTest {
   content: (partition: ManifestPartition) => Promise<string>
   /** The sealing archive of the initrd, unpacked: boot.conf and headers/. */
   sealed: () => Promise<string>
+  /** The archives of the initrd, decompressed, as one file. */
+  initrdContent: () => Promise<string>
 }
 
 export function underTest(
@@ -40,7 +42,14 @@ export function underTest(
     await callStep(await planStep('disk/unpack-initrd', {initrd, offset: manifest.initrd.sealOffset, output}), {signal})
     return output
   }
+  const decompress = async () => {
+    const output = join(scratch, 'initrd.content')
+    const step = await planStep('disk/expand-initrd', {initrd: image.file('initrd.img'), output})
+    await callStep(step, {signal})
+    return output
+  }
   let sealed: Promise<string> | undefined
+  let initrdContent: Promise<string> | undefined
   return {
     ...{image, config, disk, scratch, signal},
     content(partition) {
@@ -49,5 +58,6 @@ export function underTest(
       return reading
     },
     sealed: () => (sealed ??= unpack()),
+    initrdContent: () => (initrdContent ??= decompress()),
   }
 }

@@ -1,31 +1,52 @@
 import type {CasesOf} from '../fixtures/cases.js'
-import {shellUnits, sysctls} from './inside.js'
+import {duties, shellUnits, sysctls, type DataDisks} from './inside.js'
 
 const masked = shellUnits.map((unit) => `${unit}:masked`).join(' ')
 const units = {units: masked, emergency: '/usr/lib/cc/power-off'}
 const inForce = Object.fromEntries(Object.entries(sysctls).map(([key, [value]]) => [`sysctl.${key}`, value]))
 const tried = '/lib/modules/6.1/dummy.ko.xz'
+const accounts = {roots: 'root', shells: '', passwords: '', 'login-keys': ''}
 const modules = {'module-tried': tried, 'module-loaded': '0', 'sysctl.kernel.modules_disabled': '1'}
 const mounts = {mounts: ['/', '/opt/cc/ro', '/vault', '/run/cc/lower']}
 const disks = {'mounted-disks': '/dev/mapper/cc-app:/vault /dev/mapper/cc-root:/run/cc/lower', 'loose-mounts': ''}
 
+const untrusted = 'nosuid,nodev,noexec,nosymfollow,relatime'
+const clientDisks: DataDisks = {offered: ['nvflare-input', 'nvflare-output'], role: 'client', place: '/in'}
+const own = '/usr/lib/systemd/system-generators/cc-partitions'
+
 export const cases: CasesOf<typeof import('./inside.js')> = {
   judgeSetuid: {
     good: [
-      [{setuid: ''}, {allowed: []}],
-      [{setuid: '/usr/bin/mount'}, {allowed: ['/usr/bin/mount']}],
+      [{setuid: '', capabilities: ''}, {allowed: []}],
+      [{setuid: '/usr/bin/mount', capabilities: ''}, {allowed: ['/usr/bin/mount']}],
     ],
-    bad: {'a shell': [{setuid: '/usr/bin/mount /usr/bin/sh'}, {allowed: ['/usr/bin/mount']}, /^\/usr\/bin\/sh$/]},
-    missing: {'nothing was said': [{}, {allowed: []}]},
+    bad: {
+      'a shell': [
+        {setuid: '/usr/bin/mount /usr/bin/sh', capabilities: ''},
+        {allowed: ['/usr/bin/mount']},
+        /^\/usr\/bin\/sh$/,
+      ],
+      'a capability': [
+        {setuid: '', capabilities: '/usr/bin/ping'},
+        {allowed: []},
+        /^\/usr\/bin\/ping has a capability$/,
+      ],
+    },
+    missing: {
+      'nothing was said': [{}, {allowed: []}],
+      'nobody could read capabilities': [{setuid: '', capabilities: 'unknown'}, {allowed: []}],
+    },
   },
   judgeAccounts: {
-    good: [[{roots: 'root', shells: '', passwords: ''}]],
+    good: [[accounts]],
     bad: {
-      'a second root': [{roots: 'root toor', shells: '', passwords: ''}, /UID 0: root toor/],
-      'a shell': [{roots: 'root', shells: 'user', passwords: ''}, /^user$/],
-      'a password': [{roots: 'root', shells: '', passwords: 'root'}, /^root$/],
+      'a second root': [{...accounts, roots: 'root toor'}, /^toor has UID 0$/],
+      'a shell': [{...accounts, shells: 'user'}, /^user has a shell$/],
+      'a password': [{...accounts, passwords: 'root'}, /^root has a password$/],
+      'a key': [{...accounts, 'login-keys': '/root/.ssh/authorized_keys'}, /authorized_keys may let somebody in/],
+      'all of them': [{...accounts, roots: 'root toor', shells: 'user'}, /toor has UID 0; user has a shell/],
     },
-    missing: {'no account was read': [{roots: '', shells: '', passwords: ''}]},
+    missing: {'no account was read': [{...accounts, roots: ''}]},
   },
   judgePrograms: {
     good: [[{programs: ''}]],
@@ -99,6 +120,10 @@ export const cases: CasesOf<typeof import('./inside.js')> = {
     good: [[inForce]],
     bad: {
       'one of another value': [{...inForce, 'sysctl.kernel.sysrq': '1'}, /kernel\.sysrq is '1', not 0/],
+      'one that the kernel lacks': [
+        {...inForce, 'sysctl.kernel.kexec_load_disabled': 'absent'},
+        /kernel\.kexec_load_disabled is 'absent'/,
+      ],
       'one that is empty': [{...inForce, 'sysctl.kernel.sysrq': ''}, /kernel\.sysrq is ''/],
     },
     missing: {'all of them': [{}]},
@@ -150,5 +175,91 @@ export const cases: CasesOf<typeof import('./inside.js')> = {
       'no rules': [{firewall: ''}],
       'one chain': [{firewall: 'input:drop forward:drop'}],
     },
+  },
+  judgeDuties: {
+    good: [[{duties: duties.join(' ')}]],
+    bad: {
+      'one was left out': [
+        {duties: duties.filter((name) => name !== 'accounts').join(' ')},
+        /^the duty accounts was left out$/,
+      ],
+    },
+    missing: {'none came to its end': [{duties: ''}]},
+  },
+  judgeOverlay: {
+    good: [
+      [{overlay: '500 1000'}, {size: '50%'}],
+      [{overlay: '1073741824 8000000000'}, {size: '1G'}],
+    ],
+    bad: {
+      'no bound': [{overlay: '0 1000'}, {size: '50%'}, /it has no bound/],
+      'another bound': [{overlay: '900 1000'}, {size: '50%'}, /it may have 900 bytes/],
+    },
+    missing: {
+      'no layer': [{overlay: ' 1000'}, {size: '50%'}],
+      'no size': [{overlay: '500 1000'}, {size: 'much'}],
+      'no number': [{overlay: 'x y'}, {size: '50%'}],
+    },
+  },
+  judgeSite: {
+    good: [[{'site-files': '7', 'site-open': ''}]],
+    bad: {'a key': [{'site-files': '7', 'site-open': '/mnt/cc/ro/kit/x.key'}, /x\.key is open to others/]},
+    missing: {'nothing was found': [{'site-files': '0', 'site-open': ''}]},
+  },
+  judgeDataDisks: {
+    good: [
+      [{'data-disks': `nvflare-input:/in:ro,${untrusted} nvflare-output:none:`}, clientDisks],
+      [
+        {'data-disks': `nvflare-input:none: nvflare-output:/out:rw,${untrusted}`},
+        {...clientDisks, role: 'server', place: '/out'},
+      ],
+    ],
+    bad: {
+      'an input that may be written': [
+        {'data-disks': `nvflare-input:/in:rw,${untrusted} nvflare-output:none:`},
+        clientDisks,
+        /^nvflare-input is mounted without ro$/,
+      ],
+      'links are followed': [
+        {'data-disks': 'nvflare-input:/in:ro,nosuid,nodev,noexec nvflare-output:none:'},
+        clientDisks,
+        /^nvflare-input is mounted without nosymfollow$/,
+      ],
+      'an output for a client': [
+        {'data-disks': `nvflare-input:/in:ro,${untrusted} nvflare-output:/out:rw,${untrusted}`},
+        clientDisks,
+        /^nvflare-output is mounted at \/out, for a client$/,
+      ],
+      'mounted at a second place': [
+        {'data-disks': `nvflare-input:/in:ro,${untrusted} nvflare-input:/x:ro nvflare-output:none:`},
+        clientDisks,
+        /^nvflare-input is mounted at \/x, not at \/in$/,
+      ],
+    },
+    missing: {
+      'a disk is not reported': [{'data-disks': 'nvflare-output:none:'}, clientDisks],
+      'no disk was offered': [{'data-disks': ''}, {...clientDisks, offered: []}],
+    },
+  },
+  judgeCredentials: {
+    good: [[{credentials: ''}, {offered: ['cc.probe']}]],
+    bad: {
+      'one arrived': [
+        {credentials: '/run/credentials/@system/cc.probe'},
+        {offered: ['cc.probe']},
+        /cc\.probe was accepted/,
+      ],
+    },
+    missing: {'none was offered': [{credentials: ''}, {offered: []}]},
+  },
+  judgeGenerators: {
+    good: [[{generators: own}]],
+    bad: {
+      'one of systemd': [
+        {generators: `${own} /usr/lib/systemd/system-generators/systemd-fstab-generator`},
+        /^\/usr\/lib\/systemd\/system-generators\/systemd-fstab-generator$/,
+      ],
+    },
+    missing: {'not even our own': [{generators: ''}]},
   },
 }

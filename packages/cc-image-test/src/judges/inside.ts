@@ -6,28 +6,42 @@ import {broken, defended, defendedUnless} from './outcome.js'
 /** Nothing may be named but what is listed. */
 function onlyListed(found: string, listed: readonly string[], nothing: string): Verdict {
   const others = wordsOf(found).filter((word) => !listed.includes(word))
-  return defendedUnless(
-    others.length === 0 ? [] : [others.join(', ')],
-    'powerless',
-    wordsOf(found).join(', ') || nothing,
-  )
+  return defendedUnless(others, 'powerless', wordsOf(found).join(', ') || nothing)
 }
 
 const is = (found: string, expected: string, name: string, why: string): Verdict =>
   found === expected ? defended('powerless', why) : broken(`${name} is '${found}', not '${expected}'`)
 
-export const judgeSetuid = ofFacts('setuid')(({setuid}, expected: {allowed: readonly string[]}) =>
-  onlyListed(setuid, expected.allowed, 'no file is setuid or setgid'),
-)
+export const judgeSetuid = ofFacts(
+  'setuid',
+  'capabilities',
+)(({setuid, capabilities}, expected: {allowed: readonly string[]}) => {
+  const others = wordsOf(setuid).filter((path) => !expected.allowed.includes(path))
+  const capable = wordsOf(capabilities).map((path) => `${path} has a capability`)
+  return defendedUnless(
+    [...others, ...capable],
+    'powerless',
+    wordsOf(setuid).join(', ') || 'no file is setuid or setgid, or has a capability',
+  )
+})
 
 export const judgeAccounts = ofFacts(
   'roots',
   'shells',
   'passwords',
-)(({roots, shells, passwords}) =>
-  roots === 'root'
-    ? onlyListed(`${shells} ${passwords}`, [], 'nologin and locked, all of them')
-    : broken(`accounts with UID 0: ${roots || 'none'}`),
+  'login-keys',
+)((facts) =>
+  defendedUnless(
+    [
+      ...(wordsOf(facts.roots).includes('root') ? [] : ['there is no account root: nothing was read']),
+      ...wordsOf(facts.roots).flatMap((name) => (name === 'root' ? [] : [`${name} has UID 0`])),
+      ...wordsOf(facts.shells).map((name) => `${name} has a shell`),
+      ...wordsOf(facts.passwords).map((name) => `${name} has a password`),
+      ...wordsOf(facts['login-keys']).map((path) => `${path} may let somebody in`),
+    ],
+    'powerless',
+    'nologin and locked, all of them; no key lets anybody in',
+  ),
 )
 
 export const judgePrograms = ofFacts('programs')(({programs}) =>
@@ -83,9 +97,15 @@ export const judgeModules = ofFacts(
 )((facts) => {
   const tried = facts['module-tried']
   if (!tried.includes('.ko')) return broken(`no module was there to try: '${tried}'`)
-  if (facts['module-loaded'] !== '0') return broken(`${tried} was loaded`)
   const locked = facts['sysctl.kernel.modules_disabled']
-  return is(locked, '1', 'kernel.modules_disabled', `${tried} is refused`)
+  return defendedUnless(
+    [
+      ...(facts['module-loaded'] === '0' ? [] : [`${tried} was loaded`]),
+      ...(locked === '1' ? [] : [`kernel.modules_disabled is '${locked}', not '1'`]),
+    ],
+    'powerless',
+    `${tried} is refused`,
+  )
 })
 
 export const judgeKernelMemory = ofFacts(
@@ -93,28 +113,67 @@ export const judgeKernelMemory = ofFacts(
   'dev-mem',
 )(({lockdown, 'dev-mem': memory}, expected: {lockdown: string}) => {
   const [, found] = /\[(\w+)\]/.exec(lockdown) ?? []
-  if (found !== expected.lockdown) return broken(`lockdown is '${lockdown}', configured is '${expected.lockdown}'`)
-  return is(memory, 'no', 'reading /dev/mem', `lockdown is ${found}`)
+  return defendedUnless(
+    [
+      ...(found === expected.lockdown ? [] : [`lockdown is '${lockdown}', configured is '${expected.lockdown}'`]),
+      ...(memory === 'no' ? [] : [`reading /dev/mem is '${memory}', not 'no'`]),
+    ],
+    'powerless',
+    `lockdown is ${found ?? ''}`,
+  )
 })
 
-/** Values that are read back in the running machine. https://docs.kernel.org/admin-guide/sysctl/ */
+/**
+ * Values that are read back in the running machine: all that the duty sets. `absent`: a kernel may lack it.
+ * https://docs.kernel.org/admin-guide/sysctl/
+ */
 export const sysctls: Readonly<Record<string, readonly string[]>> = {
   'kernel.modules_disabled': ['1'],
   'kernel.sysrq': ['0'],
-  'kernel.kptr_restrict': ['1', '2'],
-  'kernel.dmesg_restrict': ['1'],
-  'kernel.kexec_load_disabled': ['1'],
-  'kernel.unprivileged_bpf_disabled': ['1', '2'],
-  'kernel.yama.ptrace_scope': ['1', '2', '3'],
-  'kernel.randomize_va_space': ['2'],
+  'kernel.ctrl-alt-del': ['0'],
+  'kernel.core_pattern': ['|/bin/false'],
   'fs.suid_dumpable': ['0'],
-  'fs.protected_symlinks': ['1'],
-  'fs.protected_hardlinks': ['1'],
+  'kernel.kexec_load_disabled': ['1'],
+  'kernel.dmesg_restrict': ['1'],
+  'kernel.kptr_restrict': ['2', '1'],
+  'kernel.perf_event_paranoid': ['3', '4'],
+  'kernel.unprivileged_bpf_disabled': ['1', '2'],
+  'kernel.io_uring_disabled': ['2', 'absent'],
+  'kernel.yama.ptrace_scope': ['2', '1', '3'],
+  'kernel.unprivileged_userns_clone': ['0', 'absent'],
+  'user.max_user_namespaces': ['0'],
+  'kernel.randomize_va_space': ['2'],
+  'kernel.panic_on_oops': ['1'],
+  'kernel.oops_limit': ['1', 'absent'],
+  'kernel.warn_limit': ['10', 'absent'],
+  'dev.tty.legacy_tiocsti': ['0', 'absent'],
   'dev.tty.ldisc_autoload': ['0'],
+  'vm.unprivileged_userfaultfd': ['0', 'absent'],
+  'vm.mmap_min_addr': ['65536'],
+  'vm.overcommit_memory': ['0'],
+  'fs.protected_hardlinks': ['1'],
+  'fs.protected_symlinks': ['1'],
+  'fs.protected_fifos': ['2'],
+  'fs.protected_regular': ['2'],
+  'net.core.bpf_jit_harden': ['2'],
   'net.ipv4.ip_forward': ['0'],
+  'net.ipv4.tcp_syncookies': ['1'],
+  'net.ipv4.icmp_echo_ignore_broadcasts': ['1'],
   'net.ipv4.conf.all.rp_filter': ['1', '2'],
+  'net.ipv4.conf.default.rp_filter': ['1', '2'],
   'net.ipv4.conf.all.accept_redirects': ['0'],
+  'net.ipv4.conf.default.accept_redirects': ['0'],
+  'net.ipv4.conf.all.secure_redirects': ['0'],
+  'net.ipv4.conf.default.secure_redirects': ['0'],
+  'net.ipv4.conf.all.send_redirects': ['0'],
+  'net.ipv4.conf.default.send_redirects': ['0'],
   'net.ipv4.conf.all.accept_source_route': ['0'],
+  'net.ipv4.conf.default.accept_source_route': ['0'],
+  'net.ipv6.conf.all.accept_redirects': ['0', 'absent'],
+  'net.ipv6.conf.default.accept_redirects': ['0', 'absent'],
+  'net.ipv6.conf.all.accept_source_route': ['0', 'absent'],
+  'net.ipv6.conf.default.accept_source_route': ['0', 'absent'],
+  'net.ipv6.conf.all.forwarding': ['0', 'absent'],
 }
 
 /** One that is not there is not in force. */
@@ -171,3 +230,105 @@ export const judgeFirewall = ofFacts('firewall')(({firewall}) => {
   })
   return defendedUnless(problems, 'powerless', 'input, forward and output drop what no rule accepts')
 })
+
+/** What closes a machine at its start; each writes down that it came to its end. */
+export const duties = [
+  ...['kernel', 'sysctl', 'accounts', 'memory', 'devices', 'network', 'firewall', 'data_mounts', 'lock_modules'],
+] as const
+
+export const judgeDuties = ofFacts('duties')(({duties: done}) =>
+  defendedUnless(
+    duties.filter((name) => !wordsOf(done).includes(name)).map((name) => `the duty ${name} was left out`),
+    'powerless',
+    `${duties.length} duties came to their end`,
+  ),
+)
+
+/** How much more than configured is rounding: of pages, and of memory that the kernel frees after its start. */
+const rounding = 1.02
+
+/** The layer over the root takes no more memory than it may. */
+export const judgeOverlay = ofFacts('overlay')(({overlay}, expected: {size: string}) => {
+  const [bytes, memory] = wordsOf(overlay).map(Number)
+  if (bytes === undefined || !(memory !== undefined && memory > 0)) return broken(`its size is '${overlay}'`)
+  const bound = boundOf(expected.size, memory)
+  if (bound === null) return broken(`'${expected.size}' is not a size`)
+  if (bytes === 0) return broken(`it has no bound, configured is ${expected.size}`)
+  return bytes <= bound * rounding
+    ? defended('powerless', `${bytes} bytes at most, configured is ${expected.size} of ${memory}`)
+    : broken(`it may have ${bytes} bytes, configured is ${expected.size} of ${memory}`)
+})
+
+/** Bytes of a size of tmpfs(5); null for anything else. */
+function boundOf(size: string, memory: number): number | null {
+  const [, digits, unit = ''] = /^(\d+)([%kmg]?)$/i.exec(size) ?? []
+  if (digits === undefined) return null
+  if (unit === '%') return (memory * Number(digits)) / 100
+  return Number(digits) * 1024 ** ['', 'k', 'm', 'g'].indexOf(unit.toLowerCase())
+}
+
+/** Start-up kit and keys of the site are for root and for FLARE alone. */
+export const judgeSite = ofFacts(
+  'site-files',
+  'site-open',
+)((facts) =>
+  Number(facts['site-files']) > 0
+    ? defendedUnless(
+        wordsOf(facts['site-open']).map((path) => `${path} is open to others`),
+        'powerless',
+        `${facts['site-files']} files and folders, none open to others`,
+      )
+    : broken(`there was nothing of the site to look at: '${facts['site-files']}'`),
+)
+
+export interface DataDisks {
+  /** Serials of the disks that the host offers. */
+  offered: readonly string[]
+  role: 'client' | 'server' | null
+  /** Where the disk of the role is mounted; null: the machine cannot open the one that is offered. */
+  place: string | null
+}
+
+/** What the host may have written is not followed, executed or used as a device; a client has no output. */
+export const judgeDataDisks = ofFacts('data-disks')((facts, {offered, role, place}: DataDisks) => {
+  const own = place === null ? null : `nvflare-${role === 'server' ? 'output' : 'input'}`
+  const said = wordsOf(facts['data-disks']).map((word) => word.split(':'))
+  const problems = offered.flatMap((serial) => {
+    const places = said.filter(([name]) => name === serial)
+    if (places.length === 0) return [`${serial} is not reported`]
+    return places.flatMap(([, target = '', options = '']) => {
+      if (serial !== own) return target === 'none' ? [] : [`${serial} is mounted at ${target}, for a ${role ?? 'site'}`]
+      if (target !== place) return [`${serial} is mounted at ${target}, not at ${place ?? ''}`]
+      const wanted = ['nosuid', 'nodev', 'noexec', 'nosymfollow', ...(role === 'server' ? [] : ['ro'])]
+      return wanted
+        .filter((one) => !options.split(',').includes(one))
+        .map((one) => `${serial} is mounted without ${one}`)
+    })
+  })
+  if (offered.length === 0) problems.push('no disk was offered')
+  return defendedUnless(
+    problems,
+    'powerless',
+    said.map(([name = '', target = '', options = '']) => `${name} ${target} ${options}`.trim()).join(', '),
+  )
+})
+
+/** The host offered some. */
+export const judgeCredentials = ofFacts('credentials')((facts, {offered}: {offered: readonly string[]}) =>
+  offered.length === 0
+    ? broken('none was offered')
+    : defendedUnless(
+        wordsOf(facts.credentials).map((path) => `${path} was accepted`),
+        'powerless',
+        `${offered.join(', ')}: none arrives`,
+      ),
+)
+
+/** Of boot.conf; all others make units of what the host says. */
+const ownGenerator = '/usr/lib/systemd/system-generators/cc-partitions'
+
+export const judgeGenerators = ofFacts('generators')(({generators}) =>
+  wordsOf(generators).includes(ownGenerator)
+    ? onlyListed(generators, [ownGenerator], 'none')
+    : broken(`not even ${ownGenerator} was found: the search proves nothing`),
+)

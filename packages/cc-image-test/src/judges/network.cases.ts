@@ -53,7 +53,7 @@ const ports = [22, 443]
 const closed = ports.map((port) => `${port}:closed`).join(' ')
 const forbidden = {...outbound, ports}
 const said = (change = {}, ...more: Attempt[]) => ({
-  facts: {'out-forbidden': closed, 'out-forbidden6': closed, ...change},
+  facts: {'out-forbidden': closed, 'out-forbidden6': closed, 'udp-forbidden': '22 443', ...change},
   attempts: [...usual, ...more],
 })
 
@@ -109,6 +109,7 @@ export const cases: CasesOf<typeof import('./network.js')> = {
     },
     missing: {
       'nothing was tried': [said({'out-forbidden': ''}), forbidden],
+      'no datagram was sent': [said({'udp-forbidden': '22'}), forbidden],
       'one port was not tried': [said({'out-forbidden6': '22:closed'}), forbidden],
       'the probe did not say': [said({'out-forbidden': undefined}), forbidden],
       'not one packet': [{...said(), attempts: []}, forbidden],

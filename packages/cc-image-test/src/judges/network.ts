@@ -139,12 +139,21 @@ export const judgeForbidden = judgingAttack<Connections>(
     const said = wordsOf(facts[fact])
     return expected.ports.flatMap((port) => {
       if (said.includes(`${port}:closed`)) return []
-      return [said.includes(`${port}:open`) ? `${port}:open` : `${fact} does not say how it went at port ${port}`]
+      return [
+        said.includes(`${port}:open`) ? `${fact} ${port}:open` : `${fact} does not say how it went at port ${port}`,
+      ]
     })
   })
+  const sent = wordsOf(facts['udp-forbidden'])
+  problems.push(
+    ...expected.ports
+      .filter((port) => !sent.includes(String(port)))
+      .map((port) => `no datagram was sent to port ${port}`),
+  )
   if (attempts.length === 0) problems.push('not one packet of the machine was seen')
   problems.push(...onWire(attempts, expected).map((packet) => `a packet to ${packet} is on the wire`))
-  const tried = 2 * expected.ports.length
+  // By TCP and UDP, on IPv4 and IPv6.
+  const tried = 4 * expected.ports.length
   return defendedUnless(problems, 'powerless', `${tried} attempts, no packet of them is on the wire`)
 })
 

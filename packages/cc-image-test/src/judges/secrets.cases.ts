@@ -3,7 +3,7 @@ import type {CasesOf} from '../fixtures/cases.js'
 const folder = {folder: '/image/keys'}
 const key = {name: 'root.key', mode: 0o100600, isFile: true}
 const keys = {mode: 0o40700, entries: [key]}
-const search = {keys: ['root.key'], files: ['image.qcow2'], found: []}
+const search = {keys: ['root.key'], files: ['image.qcow2', 'initrd.img, unpacked'], found: []}
 const disk = {disk: 'image.qcow2'}
 
 export const cases: CasesOf<typeof import('./secrets.js')> = {
@@ -28,6 +28,10 @@ export const cases: CasesOf<typeof import('./secrets.js')> = {
     missing: {
       'no key': [{...search, keys: []}, disk],
       'no file': [{...search, files: []}, disk],
+      'the initrd was not unpacked': [
+        {...search, files: search.files.filter((name) => !name.includes('unpacked'))},
+        disk,
+      ],
     },
   },
   judgeFiles: {

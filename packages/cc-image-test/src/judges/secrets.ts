@@ -40,7 +40,8 @@ export const judgeKeysOnlyThere = judging<KeySearch>(
   'found',
 )(({keys, files, found}, {disk}: {disk: string}) => {
   if (keys.length === 0) return failed('there was no key to look for')
-  if (!files.includes(disk)) return failed(`${disk} was not searched`)
+  const unread = [disk, 'initrd.img, unpacked'].filter((name) => !files.includes(name))
+  if (unread.length > 0) return failed(`not searched: ${unread.join('; ')}`)
   return verdictOf(
     found.map(({file, text}) => `${file} holds ${text}`),
     `searched as bytes, hexadecimal and base64: ${files.join(', ')}`,

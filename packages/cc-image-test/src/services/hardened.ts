@@ -8,6 +8,7 @@ import {allManipulations} from '../attack/manipulations/index.js'
 import {bootChecks} from '../checks/boot.js'
 import {bootFileChecks} from '../checks/boot-files.js'
 import {diskChecks} from '../checks/disk.js'
+import {hardenedChecks} from '../checks/hardened.js'
 import {manifestChecks} from '../checks/manifest.js'
 import {protectionChecks} from '../checks/protection.js'
 import {secretChecks} from '../checks/secrets.js'
@@ -32,6 +33,7 @@ export const hardenedSuite = (selection: Selection): ImageSuite => ({
     const manipulations = allManipulations(bench)
     const files = [
       ...manifestChecks(subject),
+      ...hardenedChecks(subject),
       ...diskChecks(subject),
       ...bootFileChecks(subject),
       ...protectionChecks(subject),

@@ -3,12 +3,13 @@ import {readdirSync, statSync} from 'node:fs'
 import {truncate, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
+import {run} from 'cc-core/exec'
 import {skipped, type Verdict} from 'cc-core/report'
 import type {ImageDirectory} from 'cc-core/manifest'
 import {makeVariant} from 'cc-core/stage'
 import {planStep} from 'cc-core/steps'
 import {SilentReporter} from 'cc-core/ui'
-import {bootAndWatch, developmentKeys} from 'cc-core/vm'
+import {bootAndWatch, developmentKeys, type VmDisk} from 'cc-core/vm'
 
 import {searchFile, writtenForms} from '../../image/search.js'
 import {judgeCanary, type CanarySearch} from '../../judges/canary.js'
@@ -17,18 +18,26 @@ import {factsOf, wordsOf, type Facts} from '../../judges/facts.js'
 import {
   judgeAccounts,
   judgeCores,
+  judgeCredentials,
+  judgeDataDisks,
+  judgeDuties,
   judgeFirewall,
+  judgeGenerators,
   judgeKernelMemory,
   judgeListeners,
   judgeLogins,
   judgeModules,
   judgeMounts,
+  judgeOverlay,
   judgePrograms,
   judgeRoot,
   judgeSetuid,
   judgeShellUnits,
+  judgeSite,
   judgeSwap,
   judgeSysctls,
+  sysctls,
+  type DataDisks,
 } from '../../judges/inside.js'
 import {judgeAllowed, judgeForbidden, type Attempt} from '../../judges/network.js'
 import type {Bench} from '../bench.js'
@@ -85,6 +94,7 @@ async function makeCopy({subject}: Bench, canary: Buffer, control: Buffer): Prom
       change: async (tree) => [
         await planStep('attack/probe', {
           ...{tree, canary: canary.toString(), control: control.toString(), folder: [...folders]},
+          sysctl: Object.keys(sysctls),
           ...{
             'host-four': host4,
             'host-six': host6,
@@ -96,6 +106,41 @@ async function makeCopy({subject}: Bench, canary: Buffer, control: Buffer): Prom
     },
     {reporter: new SilentReporter(), signal},
   )
+}
+
+/** What the host offers by SMBIOS and by fw_cfg; a machine that takes one has it as a file. */
+const credentials = {
+  names: ['cc.probe.smbios', 'cc.probe.fw-cfg'],
+  words: [
+    ...['-smbios', 'type=11,value=io.systemd.credential:cc.probe.smbios=taken'],
+    ...['-fw_cfg', 'name=opt/io.systemd.credentials/cc.probe.fw-cfg,string=taken'],
+  ],
+}
+
+const serials = {input: 'nvflare-input', output: 'nvflare-output', log: 'nvflare-log'} as const
+
+/** The data disks that the machine is offered. One that it would only open with a key that is not here is left out. */
+function dataDisksOf({config}: Bench['subject']): DataDisks {
+  const {role, mounts} = config.hardening
+  const own = role === 'server' ? 'output' : 'input'
+  const hasKey = mounts[`${own}Key`] !== null
+  const offered = [serials.input, serials.output, serials.log].filter((serial) => !hasKey || serial !== serials[own])
+  const place = own === 'input' ? mounts.input : (mounts.output ?? '/mnt/data/nvflare/output')
+  return {offered, role, place: hasKey ? null : place}
+}
+
+/** @param folder everything in it is searched for the secret */
+async function makeDataDisks(offered: readonly string[], folder: string): Promise<VmDisk[]> {
+  const disks: VmDisk[] = []
+  for (const serial of offered) {
+    const file = join(folder, `${serial}.raw`)
+    await writeFile(file, '')
+    await truncate(file, 16 * 1024 ** 2)
+    // The log disk has no file system.
+    if (serial !== serials.log) await run(['mkfs.ext4', '-q', '-F', file])
+    disks.push({file, serial, format: 'raw', mode: 'read-write'})
+  }
+  return disks
 }
 
 async function boot(
@@ -110,6 +155,7 @@ async function boot(
   const control = join(folder, 'control.raw')
   await writeFile(control, '')
   await truncate(control, 1024 * 1024)
+  const data = await makeDataDisks(dataDisksOf(subject).offered, folder)
   const wire = await layWire()
   try {
     const host = new HostileHost(wire, {hostile: true})
@@ -117,8 +163,9 @@ async function boot(
     const result = await bootAndWatch({
       vm: {
         ...{accelerator, memoryMiB: settings.memoryMiB, cpus: 1, kernel: copy.file('vmlinuz')},
-        ...{initrd: copy.file('initrd.img'), cmdline: copy.manifest.cmdline, more: wire.words(guestMac)},
-        disks: [firstDisk(disk), {file: control, serial: 'cc-control', format: 'raw', mode: 'read-write'}],
+        ...{initrd: copy.file('initrd.img'), cmdline: copy.manifest.cmdline},
+        more: [...wire.words(guestMac), ...credentials.words],
+        disks: [firstDisk(disk), {file: control, serial: 'cc-control', format: 'raw', mode: 'read-write'}, ...data],
         keys: developmentKeys(copy, copy.file('keys/root.key')),
       },
       // To its own end: what is written at shutdown counts, too.
@@ -150,10 +197,11 @@ const look = (
   },
 })
 
-/** Where the disks of an image are mounted: what its manifest names, and the layer below the root. */
+/** Where the disks of an image are mounted: what its manifest names, the layer below the root, and the data disk. */
 const knownMounts = ({subject}: Bench) => [
   ...subject.image.manifest.partitions.map(({mount}) => mount),
   '/run/cc/lower',
+  ...[dataDisksOf(subject).place].filter((place) => place !== null),
 ]
 
 export function insideManipulations(inside: Inside): Manipulation[] {
@@ -164,10 +212,16 @@ export function insideManipulations(inside: Inside): Manipulation[] {
   const attempts = (id: string, title: string, judge: (probe: Probe, bench: Bench) => Verdict) =>
     look(inside, {id, title, action: tries}, judge)
   return [
+    looks('inside-duties', 'Every duty of the lock-down came to its end', ({facts}) => judgeDuties(facts)),
     looks('inside-setuid', 'No program gains privileges but those listed', ({facts}, {subject}) =>
       judgeSetuid(facts, {allowed: hardeningOf(subject).setuid}),
     ),
-    looks('inside-accounts', 'No account has a shell or a password', ({facts}) => judgeAccounts(facts), true),
+    looks(
+      'inside-accounts',
+      'No account has a shell, a password or a key to log in with',
+      ({facts}) => judgeAccounts(facts),
+      true,
+    ),
     looks('inside-programs', 'No program is left to log in, to build or to debug', ({facts}) => judgePrograms(facts)),
     looks('inside-logins', 'Nobody waits at a terminal', ({facts}) => judgeLogins(facts)),
     looks('inside-units', 'Units that offer a shell are masked', ({facts}) => judgeShellUnits(facts)),
@@ -184,6 +238,29 @@ export function insideManipulations(inside: Inside): Manipulation[] {
       'Only disks that boot.conf names are mounted, without devices and setuid',
       ({facts}, bench) => judgeMounts(facts, {mounts: knownMounts(bench)}),
     ),
+    look(
+      inside,
+      {
+        id: 'inside-data-disks',
+        title: 'Data disks of the host are mounted for their role alone, and nothing on them is followed or executed',
+        action: 'attaches the disks nvflare-input, nvflare-output and nvflare-log',
+      },
+      ({facts}, {subject}) => judgeDataDisks(facts, dataDisksOf(subject)),
+    ),
+    look(
+      inside,
+      {
+        id: 'inside-credentials',
+        title: 'No credential of the host arrives',
+        action: `passes ${credentials.names.join(' and ')} by SMBIOS and fw_cfg`,
+      },
+      ({facts}) => judgeCredentials(facts, {offered: credentials.names}),
+    ),
+    looks('inside-generators', 'No generator makes units of what the host says', ({facts}) => judgeGenerators(facts)),
+    looks('inside-overlay', 'What is written to the root has a bound', ({facts}, {subject}) =>
+      judgeOverlay(facts, {size: subject.config.layout.overlaySize}),
+    ),
+    looks('inside-site', 'Start-up kit and keys of the site are closed to others', ({facts}) => judgeSite(facts)),
     looks('inside-listeners', 'No program listens but at the allowed ports', ({facts}, {subject}) =>
       judgeListeners(facts, {allowed: inboundRules(subject)}),
     ),
@@ -193,7 +270,7 @@ export function insideManipulations(inside: Inside): Manipulation[] {
       {
         id: 'outbound-forbidden',
         title: 'A port that is not allowed cannot be reached from inside',
-        action: `connects as root to the ports ${forbidden.join(', ')} on IPv4 and IPv6; everybody outside would answer`,
+        action: `connects as root to the ports ${forbidden.join(', ')} by TCP and sends datagrams to them, on IPv4 and IPv6; everybody outside would answer`,
         quick: true,
       },
       (probe, {subject}) => judgeForbidden(probe, {...outboundOf(subject), ports: notAllowed(subject)}),
@@ -220,7 +297,16 @@ export function insideManipulations(inside: Inside): Manipulation[] {
         await bench.baseline()
         const probe = await inside.probe()
         const control = {text: 'control', file: 'control.raw'}
-        const expected = {secret: probe.canary.toString(), control, files: ['disk.qcow2', 'control.raw', 'console.log']}
+        const expected = {
+          secret: probe.canary.toString(),
+          control,
+          files: [
+            'disk.qcow2',
+            'control.raw',
+            'console.log',
+            ...dataDisksOf(bench.subject).offered.map((serial) => `${serial}.raw`),
+          ],
+        }
         return judgeCanary(await searchSecret(probe), expected)
       },
     },
