@@ -21,12 +21,12 @@ masks=$tree/etc/systemd/system
 duties=$tree/opt/flare/scripts
 flare=$units/nvflare.service
 
-# change FILE EXPRESSION...: sed that has to change something.
+# change FILE EXPRESSION: sed that has to change something.
 change() {
 	local before
 	before=$(sha256sum <"$1")
-	sed -i -E "${@:2}" "$1"
-	[[ $(sha256sum <"$1") != "$before" ]] || die E_BUG "nothing of $1 is changed by ${*:2}"
+	sed -i -E "$2" "$1"
+	[[ $(sha256sum <"$1") != "$before" ]] || die E_BUG "nothing of $1 is changed by $2"
 }
 
 # program NAME: executable, in the tree; its text is standard input.
@@ -114,7 +114,7 @@ getty() {
 debug-shell() { rm "$masks/debug-shell.service"; }
 serial-getty() { rm "$masks/serial-getty@.service"; }
 ctrl-alt-del() { rm "$masks/ctrl-alt-del.target"; }
-emergency-shell() { change "$units/emergency.service" 's,^ExecStart=.*,ExecStart=/bin/sh,'; }
+emergency-shell() { change "$masks/emergency.service" 's,^ExecStart=.*,ExecStart=/bin/sh,'; }
 initrd-shell() {
 	{
 		cat "$tree/usr/lib/cc/lib/console.sh"
@@ -154,7 +154,7 @@ outbound-tcp4() { outbound ipv4 tcp 22; }
 outbound-tcp6() { outbound ipv6 tcp 80; }
 outbound-udp4() { outbound ipv4 udp 443; }
 outbound-udp6() { outbound ipv6 udp 853; }
-forward() { change "$duties/firewall.sh" 's/(hook forward .*policy) drop/\1 accept/' 's/-eq 3/-eq 2/'; }
+forward() { change "$duties/firewall.sh" 's/(hook forward .*policy) drop/\1 accept/; s/-eq 3/-eq 2/'; }
 listener() {
 	service listener simple <<'PROGRAM'
 #!/usr/bin/python3 -I
