@@ -55,6 +55,7 @@ archive() {
 	local work=$tree/run/weak-archive size
 	mkdir -p "$work/$(dirname -- "$1")"
 	cat >"$work/$1"
+	chmod 755 "$work/$1"
 	size=$(stat -L -c %s "$tree/boot/initrd.img")
 	truncate -s "$(((size + 511) / 512 * 512))" "$tree/boot/initrd.img"
 	(cd "$work" && find . -mindepth 1 | cpio --quiet --create --format newc | gzip -n) >>"$tree/boot/initrd.img"
@@ -120,6 +121,11 @@ initrd-shell() {
 		cat "$tree/usr/lib/cc/lib/console.sh"
 		printf 'power_off() {\n\tPS1="(initramfs) " sh -i </dev/null >/dev/console 2>&1\n\tsleep 2\n\tprintf o >/proc/sysrq-trigger\n\tsleep 60\n}\n'
 	} | archive usr/lib/cc/lib/console.sh
+}
+# shellcheck disable=SC2016 # text of the file
+overlay() {
+	grep -q ',size=$(get overlay-size)"' "$tree/usr/lib/cc/mount-root" || die E_BUG "mount-root names no bound"
+	sed 's/,size=$(get overlay-size)"/,size=0"/' "$tree/usr/lib/cc/mount-root" | archive usr/lib/cc/mount-root
 }
 generator() { rm "$tree/etc/systemd/system-generators/systemd-debug-generator"; }
 
