@@ -197,6 +197,7 @@ describe('the wire', () => {
       private readonly refuses: readonly number[] | 'all',
     ) {}
     words = () => []
+    ends = {local: '', remote: ''}
     close = () => undefined
     onFrame(listener: (frame: Buffer) => void): void {
       this.#listener = listener

@@ -67,9 +67,10 @@ export function makeBench(subject: ImageUnderTest, settings: BenchSettings, impo
     async boot(machine, options = {}) {
       const {accelerator} = await settings.accelerator()
       const {disks, initrd, cmdline, rootKey, devices, network, monitor, folder} = machine
+      const {memoryMiB = settings.memoryMiB, cpus = 1} = machine
       const request: BootOptions = {
         vm: {
-          ...{accelerator, memoryMiB: settings.memoryMiB, cpus: 1, kernel: image.file('vmlinuz'), initrd, cmdline},
+          ...{accelerator, memoryMiB, cpus, kernel: image.file('vmlinuz'), initrd, cmdline},
           ...{disks, more: devices, ...(network && {network}), ...(monitor !== undefined && {monitor})},
           keys: developmentKeys(image, rootKey),
         },

@@ -19,6 +19,10 @@ export interface Machine {
   devices: string[]
   network: VmOptions['network']
   monitor: string | undefined
+  /** In MiB; that of the bench by default. */
+  memoryMiB?: number
+  /** 1 by default. */
+  cpus?: number
 }
 
 /** A layer over a disk: what is written goes to the layer. It takes no time and no room, whatever the size. */

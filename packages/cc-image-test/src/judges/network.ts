@@ -51,7 +51,8 @@ export function mayLeave({protocol, address, port}: Attempt, {rules, resolvers, 
   return rules.some((rule) => rule.protocol === protocol && rule.port === port && opens(rule))
 }
 
-const onWire = (attempts: readonly Attempt[], outbound: Outbound): string[] => [
+/** Packets that may not be there, each once. */
+export const onWire = (attempts: readonly Attempt[], outbound: Outbound): string[] => [
   ...new Set(
     attempts
       .filter((attempt) => !mayLeave(attempt, outbound))

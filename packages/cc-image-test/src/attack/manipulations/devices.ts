@@ -11,12 +11,12 @@ import {tampered, type Tampering} from './tampered.js'
 const mebibyte = 1024 ** 2
 
 /** A raw disk of the host with a GPT; each partition has 16 MiB. */
-async function hostileDisk(
-  machine: Machine,
-  serial: string,
+export async function hostileDisk(
+  folder: string,
+  name: string,
   partitions: readonly {type: string; name: string; content?: string}[],
-): Promise<void> {
-  const disk = join(machine.folder, `${serial}.raw`)
+): Promise<string> {
+  const disk = join(folder, `${name}.raw`)
   await writeFile(disk, '')
   await truncate(disk, (2 + 16 * partitions.length + 1) * mebibyte)
   const lines = partitions.map(({type, name}) => `size=16M, type=${type}, name="${name}"`)
@@ -31,11 +31,20 @@ async function hostileDisk(
   } finally {
     await target.close()
   }
-  machine.disks.push({file: disk, serial, format: 'raw', mode: 'read-write'})
+  return disk
+}
+
+async function attachDisk(
+  machine: Machine,
+  serial: string,
+  partitions: Parameters<typeof hostileDisk>[2],
+): Promise<void> {
+  const file = await hostileDisk(machine.folder, serial, partitions)
+  machine.disks.push({file, serial, format: 'raw', mode: 'read-write'})
 }
 
 /** GUIDs of the Discoverable Partitions Specification, for x86-64. */
-const types = {
+export const types = {
   root: '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709',
   home: '933AC7E1-2EB4-4F13-B844-0E14E2AEF915',
   var: '4D21B016-B534-45C2-A9FB-5C16E091FD2D',
@@ -127,7 +136,7 @@ export const deviceManipulations = tampered([
     prepare: async (machine) => {
       const {file} = await hostileFilesystem(machine.folder, 16 * mebibyte)
       const all = (['root', 'home', 'var', 'esp'] as const).map((name) => ({type: types[name], name, content: file}))
-      await hostileDisk(machine, 'auto', all)
+      await attachDisk(machine, 'auto', all)
     },
   },
   {
@@ -139,7 +148,7 @@ export const deviceManipulations = tampered([
       await writeFile(swap, '')
       await truncate(swap, 16 * mebibyte)
       await run(['mkswap', '--label', 'swap', swap])
-      await hostileDisk(machine, 'swap', [{type: types.swap, name: 'swap', content: swap}])
+      await attachDisk(machine, 'swap', [{type: types.swap, name: 'swap', content: swap}])
     },
   },
   {
@@ -149,7 +158,7 @@ export const deviceManipulations = tampered([
     powerless: true,
     prepare: async (machine) => {
       const {file} = await hostileFilesystem(machine.folder, 16 * mebibyte)
-      await hostileDisk(machine, 'labels', [{type: types.root, name: 'CC-ROOT', content: file}])
+      await attachDisk(machine, 'labels', [{type: types.root, name: 'CC-ROOT', content: file}])
     },
   },
   device(
@@ -223,11 +232,35 @@ export const deviceManipulations = tampered([
     'no program of the guest listens there',
     {impossible: () => (existsSync('/dev/vhost-vsock') ? null : 'this host has no /dev/vhost-vsock')},
   ),
-  device(
-    'old-clock',
-    'The clock of the host is wrong',
-    'starts the machine in the year 2001',
-    ['-rtc', 'base=2001-01-01T00:00:00'],
-    'nothing of the boot depends on the clock',
+  ...[1970, 2001, 2100].map((year) =>
+    device(
+      `clock-${year}`,
+      `The clock of the host says ${year}`,
+      `starts the machine in the year ${year}`,
+      ['-rtc', `base=${year}-01-01T00:00:00`],
+      'nothing of the boot depends on the clock',
+    ),
   ),
+  {
+    ...{id: 'small-memory', group: 'devices', title: 'The machine has 512 MiB of memory', powerless: true},
+    action: 'starts the machine with 512 MiB of memory',
+    because: 'it works, or says that its memory is too small and powers off',
+    detected: /cc: FAILED: .*memory/,
+    prepare: (machine) => {
+      machine.memoryMiB = 512
+    },
+  },
+  {
+    ...{
+      id: 'many-processors',
+      group: 'devices',
+      title: 'The machine has another number of processors',
+      powerless: true,
+    },
+    action: 'starts the machine with four processors; all other tries have one',
+    because: 'nothing of the boot depends on the number; it is a part of the launch digest',
+    prepare: (machine) => {
+      machine.cpus = 4
+    },
+  },
 ])

@@ -5,7 +5,7 @@ import {run} from 'cc-core/exec'
 
 import {exceptMount} from '../../judges/guest-state.js'
 import type {Machine} from '../machine.js'
-import {tampered} from './tampered.js'
+import {tampered, type Tampering} from './tampered.js'
 
 const mebibyte = 1024 ** 2
 
@@ -21,6 +21,16 @@ async function linkDisk(machine: Machine, serial: string, links: Readonly<Record
   machine.disks.push({file, serial, format: 'raw', mode: 'read-write'})
 }
 
+/** A data disk of a site with links; where the site has a key for it, a disk in the clear is refused. */
+const dataDisk = (name: 'input' | 'output', which: string, links: Readonly<Record<string, string>>): Tampering => ({
+  ...{id: `${name}-disk-links`, group: 'devices', title: `The ${name} disk has links to files of the machine`},
+  action: `attaches a disk nvflare-${name} in which ${which}`,
+  because: 'data disks are mounted with nosymfollow, and root touches nothing below their mount point',
+  detected: new RegExp(`nvflare-${name}: its LUKS header`),
+  powerless: exceptMount(name, ['none', 'ignored', 'disk-plain']),
+  prepare: (machine) => linkDisk(machine, `nvflare-${name}`, links),
+})
+
 export const hostFileManipulations = tampered([
   {
     ...{id: 'log-disk-links', group: 'devices', quick: true},
@@ -30,23 +40,9 @@ export const hostFileManipulations = tampered([
     powerless: exceptMount('log', ['none', 'disk-raw']),
     prepare: (machine) => linkDisk(machine, 'nvflare-log', {applog: '/etc', 'flare.log': '/etc/hosts'}),
   },
-  {
-    ...{id: 'input-disk-links', group: 'devices'},
-    title: 'The input disk has links to files of the machine',
-    action: 'attaches a disk nvflare-input in which a.csv leads to the key of the start-up kit, and b to /',
-    because: 'data disks are mounted with nosymfollow, or the machine powers off',
-    // Where the site has a key for it, a disk in the clear is refused.
-    detected: /nvflare-input: its LUKS header/,
-    powerless: exceptMount('input', ['none', 'ignored', 'disk-plain']),
-    prepare: (machine) => linkDisk(machine, 'nvflare-input', {'a.csv': '/mnt/cc/ro/kit/startup/client.key', b: '/'}),
-  },
-  {
-    ...{id: 'output-disk-links', group: 'devices'},
-    title: 'The output disk has links to files of the machine',
-    action: 'attaches a disk nvflare-output in which every name leads to /etc',
-    because: 'data disks are mounted with nosymfollow, and root touches nothing below their mount point',
-    detected: /nvflare-output: its LUKS header/,
-    powerless: exceptMount('output', ['none', 'ignored', 'disk-plain']),
-    prepare: (machine) => linkDisk(machine, 'nvflare-output', {model: '/etc', applog: '/etc'}),
-  },
+  dataDisk('input', 'a.csv leads to the key of the start-up kit, and b to /', {
+    'a.csv': '/mnt/cc/ro/kit/startup/client.key',
+    b: '/',
+  }),
+  dataDisk('output', 'every name leads to /etc', {model: '/etc', applog: '/etc'}),
 ])

@@ -1,5 +1,6 @@
 import type {Bench} from '../bench.js'
 import type {Manipulation} from '../manipulation.js'
+import {changingDiskManipulations} from './changing-disk.js'
 import {cmdlineManipulations} from './cmdline.js'
 import {consoleManipulations} from './console.js'
 import {deviceManipulations} from './devices.js'
@@ -10,6 +11,7 @@ import {hostFileManipulations} from './host-files.js'
 import {initrdManipulations} from './initrd.js'
 import {insideManipulations, lookInside} from './inside.js'
 import {jobManipulations} from './job.js'
+import {liveManipulations} from './live.js'
 import {networkManipulations} from './network.js'
 import {tableManipulations} from './table.js'
 
@@ -28,6 +30,8 @@ export function allManipulations(bench: Bench): Manipulation[] {
     ...cmdlineManipulations,
     ...environmentManipulations,
     ...deviceManipulations,
+    ...liveManipulations,
+    ...changingDiskManipulations,
     ...hostFileManipulations,
     ...consoleManipulations.map((one) => ({...one, rank: -1})),
     ...leading(networkManipulations()),

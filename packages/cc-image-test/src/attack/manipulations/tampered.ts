@@ -15,11 +15,13 @@ export interface Tampering extends Omit<Manipulation, 'run'>, Omit<Expectation, 
   /** Of the machine's disk, where it is not the image's. */
   diskBytes?: (bench: Bench) => number
   boot?: (machine: Machine) => Partial<BootOptions>
+  /** Ends what `prepare` has begun, when the machine is off. */
+  finish?: () => Promise<void>
 }
 
 /** Entries of the table as manipulations. */
 export const tampered = (entries: readonly Tampering[]): Manipulation[] =>
-  entries.map(({prepare, impossible, diskBytes, boot, detected, powerless, channels, because, ...about}) => ({
+  entries.map(({prepare, impossible, diskBytes, boot, finish, detected, powerless, channels, because, ...about}) => ({
     ...about,
     async run(bench) {
       const reason = impossible?.(bench) ?? null
@@ -27,14 +29,18 @@ export const tampered = (entries: readonly Tampering[]): Manipulation[] =>
       // What ends for its own reason needs no other boot to be compared with.
       if (powerless !== undefined) await bench.baseline()
       const machine = await bench.machine(about.id, diskBytes && {diskBytes: diskBytes(bench)})
-      await prepare(machine, bench)
-      const result = await bench.boot(machine, boot?.(machine))
       const expected = {
         because,
         ...(detected && {detected}),
         ...(powerless && {powerless}),
         ...(channels && {channels}),
       }
-      return judgeBoot(bench, result, expected, machine.folder)
+      try {
+        await prepare(machine, bench)
+        const result = await bench.boot(machine, boot?.(machine))
+        return await judgeBoot(bench, result, expected, machine.folder)
+      } finally {
+        await finish?.()
+      }
     },
   }))

@@ -98,7 +98,7 @@ export class HostileHost {
           else this.#sendIp(address, udp(own, address, {from: scanPorts.udp, to: port}, Buffer.from([0])))
         }
         // The guest answers ARP whatever its firewall says. So when it does, it has taken what was sent before.
-        if (port % 128 === 0 && !(await this.#heard(signal))) lost++
+        if (port % 128 === 0 && !(await this.isHeard(signal))) lost++
       }
     }
     await sleep(1000)
@@ -126,7 +126,7 @@ export class HostileHost {
   }
 
   /** Whether the guest answers on the level below IP within 5 seconds. */
-  async #heard(signal: AbortSignal): Promise<boolean> {
+  async isHeard(signal: AbortSignal): Promise<boolean> {
     const before = this.#arpSeen
     const request = {operation: 1, senderMac: hostMac, senderIp: host4, targetMac: Buffer.alloc(6), targetIp: guest4}
     this.wire.send(ethernet(this.#guestMac, hostMac, etherTypes.arp, arp(request)))

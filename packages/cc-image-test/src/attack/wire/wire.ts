@@ -5,6 +5,8 @@ import {once} from 'node:events'
 export interface Wire {
   /** Words for QEMU: the card at the other end. */
   words: (macAddress: string) => string[]
+  /** Address and port of both ends, as QEMU sees them. */
+  ends: {local: string; remote: string}
   send: (frame: Buffer) => void
   onFrame: (listener: (frame: Buffer) => void) => void
   close: () => void
@@ -16,9 +18,11 @@ export async function layWire(): Promise<Wire> {
   const {port} = socket.address()
   const other = await freePort()
   socket.setRecvBufferSize(4 * 1024 * 1024)
+  const ends = {local: `127.0.0.1:${other}`, remote: `127.0.0.1:${port}`}
   return {
+    ends,
     words: (macAddress) => [
-      ...['-netdev', `socket,id=wire,udp=127.0.0.1:${port},localaddr=127.0.0.1:${other}`],
+      ...['-netdev', `socket,id=wire,udp=${ends.remote},localaddr=${ends.local}`],
       ...['-device', `virtio-net-pci,netdev=wire,mac=${macAddress}`],
     ],
     send: (frame) => {
