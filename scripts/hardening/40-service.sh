@@ -43,6 +43,29 @@ if compgen -G "$tree/usr/lib/modules/*/**/nvidia*.ko*" >/dev/null || [[ -e $tree
 	devices=$'DevicePolicy=closed\nDeviceAllow=char-nvidia rw\nDeviceAllow=char-nvidia-frontend rw\nDeviceAllow=char-nvidia-uvm rw\nDeviceAllow=char-nvidia-caps rw'
 fi
 
+# What holds for both services that run for as long as the machine does.
+sandbox='Restart=always
+RestartSec=5
+UMask=0077
+LimitCORE=0
+MemorySwapMax=0
+KeyringMode=private
+CapabilityBoundingSet=
+ProtectHome=yes
+ProtectProc=invisible
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallErrorNumber=EPERM
+SystemCallFilter=@system-service'
+
 # A unit of its own: the name space of the service has the workspace in it, so it is there before that is made.
 cat >"$units/nvflare-workspace.service" <<EOF
 [Unit]
@@ -100,15 +123,10 @@ Environment=PATH=$venv/bin:/usr/bin:/bin HOME=$workspace NVFL_WORKSPACE=$workspa
 ExecStart=/opt/flare/scripts/start_flare.sh $workspace
 StandardOutput=$output
 StandardError=inherit
-Restart=always
-RestartSec=5
+$sandbox
 # With back-off where systemd has it (254 and newer).
 RestartSteps=6
 RestartMaxDelaySec=5min
-UMask=0077
-LimitCORE=0
-MemorySwapMax=0
-KeyringMode=private
 TasksMax=$tasks
 MemoryMax=$memory
 LimitNOFILE=$open_files
@@ -118,33 +136,18 @@ LogRateLimitBurst=$log_messages
 OOMPolicy=continue
 
 NoNewPrivileges=yes
-CapabilityBoundingSet=
 AmbientCapabilities=
 ProtectSystem=strict
-ProtectHome=yes
 PrivateTmp=yes
 PrivateMounts=yes
 PrivateIPC=yes
 $devices
-ProtectProc=invisible
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectKernelLogs=yes
-ProtectControlGroups=yes
-ProtectClock=yes
-ProtectHostname=yes
-RestrictNamespaces=yes
-RestrictRealtime=yes
 RestrictSUIDSGID=yes
 RestrictAddressFamilies=$families
-LockPersonality=yes
 RemoveIPC=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @keyring @debug @mount @obsolete @raw-io @reboot @swap @clock @module @cpu-emulation
 SystemCallFilter=~io_uring_setup io_uring_enter io_uring_register userfaultfd bpf perf_event_open
 SystemCallFilter=~process_vm_readv process_vm_writev
-SystemCallErrorNumber=EPERM
 ${deny_write_execute:+MemoryDenyWriteExecute=yes
 }ReadWritePaths=$workspace
 $(for path in "${writable[@]}"; do printf 'ReadWritePaths=-%s\n' "$path"; done)
@@ -182,39 +185,19 @@ Before=nvflare.service
 ExecStart=/opt/flare/scripts/log.sh $venv/bin/python3
 StandardOutput=file:/dev/nvflare-log
 StandardError=journal
-Restart=always
-RestartSec=5
+$sandbox
 DynamicUser=yes
 SupplementaryGroups=systemd-journal
-UMask=0077
-LimitCORE=0
-MemorySwapMax=0
 MemoryMax=64M
 TasksMax=8
-KeyringMode=private
 
-CapabilityBoundingSet=
 DevicePolicy=closed
 DeviceAllow=/dev/nvflare-log w
-ProtectHome=yes
 PrivateNetwork=yes
 IPAddressDeny=any
-ProtectProc=invisible
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectKernelLogs=yes
-ProtectControlGroups=yes
-ProtectClock=yes
-ProtectHostname=yes
-RestrictNamespaces=yes
-RestrictRealtime=yes
 RestrictAddressFamilies=AF_UNIX
-LockPersonality=yes
 MemoryDenyWriteExecute=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
-SystemCallErrorNumber=EPERM
 InaccessiblePaths=-/run/cc -$site -${workspace%/*} -/etc/cc -/boot
 
 [Install]
