@@ -17,6 +17,7 @@ import {crc32, editTable} from './gpt.js'
 import {otherHeader, withNullCipher, withRequirement} from './luks-edit.js'
 import {layeredDisk} from './machine.js'
 import {allManipulations} from './manipulations/index.js'
+import {sharingOneBoot, tampered, type Tampering} from './manipulations/tampered.js'
 import {dhcpAnswer, dhcpQuestion} from './wire/dhcp.js'
 import * as frames from './wire/frames.js'
 import {HostileHost} from './wire/host.js'
@@ -139,6 +140,56 @@ describe('the state of a guest', () => {
     const verdict = await judgeBoot(bench, result, {because: 'it is so', ...expected})
     expect(verdict.outcome, verdict.detail).toBe(outcome)
     expect(verdict.status).toBe(outcome === 'NOT DEFENDED' ? 'failed' : 'passed')
+  })
+})
+
+describe('manipulations that share one boot', () => {
+  const line = (change = {}) => `CC-BOOT ${JSON.stringify({version: 1, seconds: 3, swap: false, ...change})}`
+  const part = (id: string): Tampering => ({
+    ...{id, title: id, action: `does ${id}`, group: 'devices', because: `${id} is nothing`, powerless: true},
+    together: true,
+    prepare: (machine) => void machine.devices.push(id),
+  })
+
+  /** @param harmful what makes a machine with these devices come up in another state */
+  async function judge(harmful: (devices: readonly string[]) => boolean) {
+    const booted: string[][] = []
+    const bench = {
+      baseline: () => Promise.resolve(stateOf([line()])),
+      machine: (id: string) => Promise.resolve({folder: dir, id, devices: [], disks: []}),
+      boot: ({devices}: {devices: string[]}) => {
+        booted.push(devices)
+        const lines = [line({swap: harmful(devices)})]
+        return Promise.resolve({lines, matched: lines[0], exit: 'running', ms: 1})
+      },
+      subject: {image: {manifest: {stage: 'base'}}},
+    } as unknown as Bench
+    const own: Tampering = {...part('c')}
+    delete own.together
+    const verdicts = []
+    for (const one of sharingOneBoot(tampered([part('a'), part('b'), own])))
+      verdicts.push((await one.run(bench, () => undefined)).outcome)
+    return {booted, verdicts}
+  }
+
+  it('are one boot where none of them does anything; what may not share has its own', async () => {
+    expect(await judge(() => false)).toEqual({
+      booted: [['a', 'b'], ['c']],
+      verdicts: ['powerless', 'powerless', 'powerless'],
+    })
+  })
+
+  it('are told apart where one of them does something', async () => {
+    expect(await judge((devices) => devices.includes('b'))).toEqual({
+      booted: [['a', 'b'], ['a'], ['b'], ['c']],
+      verdicts: ['powerless', 'NOT DEFENDED', 'powerless'],
+    })
+  })
+
+  it('fail all where only all of them together do something', async () => {
+    expect((await judge((devices) => devices.length > 1)).verdicts).toEqual([
+      ...['NOT DEFENDED', 'NOT DEFENDED', 'powerless'],
+    ])
   })
 })
 

@@ -5,6 +5,7 @@ import type {CheckTask} from 'cc-core/report'
 import {makeBench} from '../attack/bench.js'
 import {manipulationChecks} from '../attack/manipulation.js'
 import {allManipulations} from '../attack/manipulations/index.js'
+import {sharingOneBoot} from '../attack/manipulations/tampered.js'
 import {bootChecks} from '../checks/boot.js'
 import {bootFileChecks} from '../checks/boot-files.js'
 import {diskChecks} from '../checks/disk.js'
@@ -40,10 +41,8 @@ export const hardenedSuite = (selection: Selection): ImageSuite => ({
       ...secretChecks(subject, []),
     ].map((check): CheckTask => ({...check, group: 'Files of the image'}))
     const boot = bootChecks(subject, boots).map((check): CheckTask => ({...check, group: 'An untouched boot'}))
-    const attacks = manipulationChecks(
-      manipulations.filter(({quick}) => !selection.quick || quick === true),
-      bench,
-    )
+    const tried = selection.quick ? sharingOneBoot(manipulations.filter(({quick}) => quick === true)) : manipulations
+    const attacks = manipulationChecks(tried, bench)
     const all = [...files, ...boot, ...attacks].map((check) => ({
       ...check,
       repeat: formatCommand([...selection.command, '--only', check.id]),

@@ -28,7 +28,7 @@ export const cmdlineManipulations = tampered([
   added('single', 'single', 'asks for single user mode'),
   added('debug-shell', 'systemd.debug-shell=1', 'asks for a shell on tty9'),
   {
-    ...{id: 'cmdline-break-top', group: 'cmdline', quick: true, detected, because},
+    ...{id: 'cmdline-break-top', group: 'cmdline', detected, because},
     title: 'break=top without panic= asks for a shell of the initrd',
     action: 'adds break=top, and takes panic=1 away',
     prepare: (machine) => {

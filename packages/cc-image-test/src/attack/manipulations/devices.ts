@@ -76,6 +76,7 @@ const device = (
 export const deviceManipulations = tampered([
   {
     ...{id: 'seed-disk', group: 'devices', title: 'A seed of cloud-init is attached', quick: true, powerless: true},
+    together: true,
     action: 'attaches a disk CIDATA whose user-data makes an account and runs a program (NoCloud)',
     because: 'there is no cloud-init, and nothing mounts a disk by its label',
     prepare: async (machine) => {
@@ -105,7 +106,7 @@ export const deviceManipulations = tampered([
       ...['-smbios', 'type=11,value=io.systemd.stub.kernel-cmdline-extra=init=/bin/sh'],
     ],
     'the measured command line says systemd.import_credentials=no',
-    {quick: true},
+    {quick: true, together: true},
   ),
   device(
     'fw-cfg-credentials',

@@ -105,6 +105,7 @@ export const diskManipulations = tampered([
   },
   {
     ...{id: 'app-noise', group: 'disk', title: 'cc-app is filled with noise', quick: true},
+    together: true,
     action: 'writes noise over the beginning of cc-app',
     impossible: (bench) =>
       without('cc-app', 'any')(bench) ??

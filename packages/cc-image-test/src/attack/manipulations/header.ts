@@ -115,7 +115,7 @@ export const headerManipulations = tampered([
     because: 'without its key it stays closed; with its key a header of any form but our own is refused',
   },
   {
-    ...{id: 'key-wrong', group: 'header', title: 'The host hands out another key', quick: true},
+    ...{id: 'key-wrong', group: 'header', title: 'The host hands out another key'},
     action: 'hands out 32 other bytes as the key of cc-root',
     impossible: without('cc-root', 'luks2'),
     prepare: async (machine) => {

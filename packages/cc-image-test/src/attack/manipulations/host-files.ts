@@ -33,7 +33,7 @@ const dataDisk = (name: 'input' | 'output', which: string, links: Readonly<Recor
 
 export const hostFileManipulations = tampered([
   {
-    ...{id: 'log-disk-links', group: 'devices', quick: true},
+    ...{id: 'log-disk-links', group: 'devices', quick: true, together: true},
     title: 'The log disk has links to files of the machine',
     action: 'attaches a disk nvflare-log with an ext4 in which applog leads to /etc, and flare.log to /etc/hosts',
     because: 'the log disk is never mounted: text is written to the bare disk, by a user who can open nothing else',

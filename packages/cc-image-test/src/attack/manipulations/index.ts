@@ -14,13 +14,14 @@ import {jobManipulations} from './job.js'
 import {liveManipulations} from './live.js'
 import {networkManipulations} from './network.js'
 import {tableManipulations} from './table.js'
+import type {TamperingManipulation} from './tampered.js'
 
 /** The first one boots the machine that all the others ask: it begins early, and they come when it has ended. */
 const leading = (manipulations: readonly Manipulation[]): Manipulation[] =>
   manipulations.map((one, index) => ({...one, rank: index === 0 ? -2 : 1}))
 
 /** All that is tried, in the order of the report. */
-export function allManipulations(bench: Bench): Manipulation[] {
+export function allManipulations(bench: Bench): TamperingManipulation[] {
   const inside = lookInside(bench)
   return [
     ...diskManipulations,

@@ -122,7 +122,7 @@ export const initrdManipulations = [
       because: 'without boot.conf nothing is opened',
     },
     {
-      ...{id: 'append-conf', group: 'initrd', title: 'A second archive brings another boot.conf', quick: true},
+      ...{id: 'append-conf', group: 'initrd', title: 'A second archive brings another boot.conf'},
       action: 'appends an archive whose boot.conf opens cc-root without encryption and with another key source',
       prepare: (machine) =>
         appendArchive(machine, [

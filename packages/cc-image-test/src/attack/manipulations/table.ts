@@ -40,7 +40,7 @@ const twoNames = /cc-[a-z]+: two partitions have this name/
 
 export const tableManipulations = tampered([
   {
-    ...{id: 'gpt-primary', group: 'table', title: 'The partition table is destroyed', quick: true},
+    ...{id: 'gpt-primary', group: 'table', title: 'The partition table is destroyed'},
     action: 'writes zeros over the header and the entries of the primary GPT',
     prepare: ({disk}) => fill(disk, sector, 33 * sector, 0),
     detected: noSuchName,

@@ -1,5 +1,5 @@
 import type {BootOptions} from 'cc-core/vm'
-import {skipped} from 'cc-core/report'
+import {skipped, type Verdict} from 'cc-core/report'
 
 import type {Expectation} from '../../judges/boot.js'
 import {judgeBoot, type Bench} from '../bench.js'
@@ -17,30 +17,100 @@ export interface Tampering extends Omit<Manipulation, 'run'>, Omit<Expectation, 
   boot?: (machine: Machine) => Partial<BootOptions>
   /** Ends what `prepare` has begun, when the machine is off. */
   finish?: () => Promise<void>
+  /** Whether it may be tried on one machine with others: it adds something of its own, and is powerless. */
+  together?: true
+}
+
+/** A manipulation that can be tried on one machine with others. */
+export interface TamperingManipulation extends Manipulation {
+  tampering?: Tampering
 }
 
 /** Entries of the table as manipulations. */
-export const tampered = (entries: readonly Tampering[]): Manipulation[] =>
-  entries.map(({prepare, impossible, diskBytes, boot, finish, detected, powerless, channels, because, ...about}) => ({
-    ...about,
-    async run(bench) {
-      const reason = impossible?.(bench) ?? null
+export const tampered = (entries: readonly Tampering[]): TamperingManipulation[] =>
+  entries.map((entry) => ({...manipulation(entry), ...(entry.together && {tampering: entry})}))
+
+const manipulation = ({
+  prepare,
+  impossible,
+  diskBytes,
+  boot,
+  finish,
+  detected,
+  powerless,
+  channels,
+  because,
+  ...about
+}: Tampering): Manipulation => ({
+  ...about,
+  async run(bench) {
+    const reason = impossible?.(bench) ?? null
+    if (reason !== null) return skipped(reason)
+    // What ends for its own reason needs no other boot to be compared with.
+    if (powerless !== undefined) await bench.baseline()
+    const machine = await bench.machine(about.id, diskBytes && {diskBytes: diskBytes(bench)})
+    const expected = {
+      because,
+      ...(detected && {detected}),
+      ...(powerless && {powerless}),
+      ...(channels && {channels}),
+    }
+    try {
+      await prepare(machine, bench)
+      const result = await bench.boot(machine, boot?.(machine))
+      return await judgeBoot(bench, result, expected, machine.folder)
+    } finally {
+      await finish?.()
+    }
+  },
+})
+
+/**
+ * One boot for all that can be tried together: where it is as it should be, none of them did anything. Where it is not,
+ * each has a machine of its own, which shows whose doing it is. Where none of them did it alone, all of them have failed.
+ */
+export function sharingOneBoot(manipulations: readonly TamperingManipulation[]): Manipulation[] {
+  const shared = manipulations.filter(({tampering}) => tampering !== undefined)
+  if (shared.length < 2) return [...manipulations]
+  const ids = shared.map(({id}) => id)
+  let boot: Promise<Verdict> | undefined
+  let apart: Promise<Map<string, Verdict>> | undefined
+  return manipulations.map((one) => {
+    const {tampering} = one
+    if (tampering === undefined) return one
+    const run: Manipulation['run'] = async (bench, onLine) => {
+      const reason = tampering.impossible?.(bench) ?? null
       if (reason !== null) return skipped(reason)
-      // What ends for its own reason needs no other boot to be compared with.
-      if (powerless !== undefined) await bench.baseline()
-      const machine = await bench.machine(about.id, diskBytes && {diskBytes: diskBytes(bench)})
-      const expected = {
-        because,
-        ...(detected && {detected}),
-        ...(powerless && {powerless}),
-        ...(channels && {channels}),
-      }
-      try {
-        await prepare(machine, bench)
-        const result = await bench.boot(machine, boot?.(machine))
-        return await judgeBoot(bench, result, expected, machine.folder)
-      } finally {
-        await finish?.()
-      }
-    },
-  }))
+      const together = await (boot ??= bootTogether(bench, shared))
+      if (together.status === 'passed')
+        return {...together, detail: `${tampering.because} (one machine with ${ids.join(', ')})`}
+      const alone = await (apart ??= bootApart(bench, shared, onLine))
+      const someone = [...alone.values()].some(({status}) => status === 'failed')
+      return (someone ? alone.get(one.id) : undefined) ?? together
+    }
+    return {...one, run}
+  })
+}
+
+async function bootApart(
+  bench: Bench,
+  shared: readonly TamperingManipulation[],
+  onLine: (line: string) => void,
+): Promise<Map<string, Verdict>> {
+  const verdicts = new Map<string, Verdict>()
+  for (const {id, run} of shared) verdicts.set(id, await run(bench, onLine))
+  return verdicts
+}
+
+async function bootTogether(bench: Bench, shared: readonly TamperingManipulation[]): Promise<Verdict> {
+  const parts = shared.flatMap(({tampering}) => (tampering === undefined ? [] : [tampering]))
+  const tried = parts.filter(({impossible}) => (impossible?.(bench) ?? null) === null)
+  await bench.baseline()
+  const machine = await bench.machine('together')
+  for (const {prepare} of tried) await prepare(machine, bench)
+  const result = await bench.boot(machine)
+  // At most one of them changes what the machine says of itself.
+  const powerless = tried.map((one) => one.powerless).find((one) => typeof one === 'function') ?? true
+  const because = tried.map(({id}) => id).join(', ')
+  return judgeBoot(bench, result, {powerless, because}, machine.folder)
+}
