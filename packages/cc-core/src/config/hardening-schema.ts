@@ -63,8 +63,10 @@ const mounts = z.strictObject({
 /** Bounds of what job code can take from the machine; FLARE itself is inside them, too. */
 const limits = z.strictObject({
   tasks: z.int().min(64).max(4_194_304).default(8192).describe('Processes and threads.'),
-  // The rest is for the kernel and systemd: a job that takes all of its share must not stall the machine.
-  memory: tmpfsSize.default('80%').describe('Memory, files in /tmp and /dev/shm with it: a share, or a size.'),
+  // The rest is for the kernel and systemd. Where less than about 350 MiB is left to them, the machine runs out of memory
+  // before FLARE reaches its bound: without swap the kernel then looks for pages to give back for minutes (soft lockups),
+  // and stops nobody. 80% of 1 GiB left 194 MiB.
+  memory: tmpfsSize.default('60%').describe('Memory, files in /tmp and /dev/shm with it: a share, or a size.'),
   openFiles: z.int().min(256).max(1_048_576).default(65_536).describe('Files that one process may have open.'),
   logMessages: z.int().min(100).max(1_000_000).default(5000).describe('Log messages that are kept in `logSeconds`.'),
   logSeconds: z.int().min(1).max(3600).default(30).describe('The time for `logMessages`, in seconds.'),
