@@ -1,5 +1,5 @@
 import {randomBytes} from 'node:crypto'
-import {open, rename, unlink} from 'node:fs/promises'
+import {open, readdir, rename, unlink} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
 
 import shell, {type ShellString} from 'shelljs'
@@ -53,10 +53,31 @@ export async function atomicWrite(file: string, content: string | Uint8Array, mo
       await handle.close()
     }
     await rename(temporary, file)
+    await syncPath(dirname(file))
   } catch (error) {
     await unlink(temporary).catch(() => undefined)
     throw error
   }
+}
+
+/** Waits until a file, or the names in a folder, are on the disk. */
+export async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Waits until a folder and all in it is on the disk: a rename may reach it before the content does. */
+export async function syncFolder(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, {withFileTypes: true})) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) await syncFolder(path)
+    else if (entry.isFile()) await syncPath(path)
+  }
+  await syncPath(folder)
 }
 
 function check(result: ShellString): void {

@@ -13,6 +13,8 @@ export interface Tool {
   from?: {version: string; why: string}
   /** The word that makes it say its version; --version by default. */
   versionWord?: string
+  /** Whether bytes of a seal come from it, so that its version belongs to the identity of an image. */
+  writes?: true
 }
 
 const build: readonly Purpose[] = ['build']
@@ -28,33 +30,33 @@ export const tools: readonly Tool[] = [
   },
   {program: 'newuidmap', package: 'uidmap', for: disks},
   {program: 'newgidmap', package: 'uidmap', for: disks},
-  {program: 'tar', package: 'tar', for: disks},
-  {program: 'cpio', package: 'cpio', for: disks},
+  {program: 'tar', package: 'tar', for: disks, writes: true},
+  {program: 'cpio', package: 'cpio', for: disks, writes: true},
   {
-    ...{program: 'cryptsetup', package: 'cryptsetup-bin', for: disks},
+    ...{program: 'cryptsetup', package: 'cryptsetup-bin', for: disks, writes: true},
     from: {version: '2.4', why: '`cryptsetup luksDump --dump-json-metadata`'},
   },
-  {program: 'veritysetup', package: 'cryptsetup-bin', for: disks},
+  {program: 'veritysetup', package: 'cryptsetup-bin', for: disks, writes: true},
   {
-    ...{program: 'qemu-img', package: 'qemu-utils', for: all},
+    ...{program: 'qemu-img', package: 'qemu-utils', for: all, writes: true},
     from: {version: '5.2', why: 'what is tested: the oldest is that of Debian 11'},
   },
   {
-    ...{program: 'sfdisk', package: 'fdisk', for: disks},
+    ...{program: 'sfdisk', package: 'fdisk', for: disks, writes: true},
     from: {version: '2.36', why: 'what is tested: the oldest is that of Debian 11'},
   },
-  {program: 'mcopy', package: 'mtools', for: disks},
-  {program: 'objcopy', package: 'binutils', for: disks},
+  {program: 'mcopy', package: 'mtools', for: disks, writes: true},
+  {program: 'objcopy', package: 'binutils', for: disks, writes: true},
   {program: 'objdump', package: 'binutils', for: build},
-  {program: 'mkfs.vfat', package: 'dosfstools', for: build},
+  {program: 'mkfs.vfat', package: 'dosfstools', for: build, writes: true},
   {
-    ...{program: 'mkfs.ext4', package: 'e2fsprogs', for: build, versionWord: '-V'},
+    ...{program: 'mkfs.ext4', package: 'e2fsprogs', for: build, versionWord: '-V', writes: true},
     from: {version: '1.46', why: 'what is tested: the oldest is that of Debian 11'},
   },
-  {program: 'debugfs', package: 'e2fsprogs', for: build},
+  {program: 'debugfs', package: 'e2fsprogs', for: build, versionWord: '-V', writes: true},
   {program: 'dumpe2fs', package: 'e2fsprogs', for: build},
   {program: 'eatmydata', package: 'eatmydata', for: build},
-  {program: 'openssl', package: 'openssl', for: build},
+  {program: 'openssl', package: 'openssl', for: build, versionWord: 'version', writes: true},
   {program: 'dpkg-query', package: 'dpkg', for: build},
   {program: 'apt-get', package: 'apt', for: build},
   {program: 'apt-config', package: 'apt', for: build},
@@ -65,7 +67,7 @@ export const tools: readonly Tool[] = [
   {program: 'xorriso', package: 'xorriso', for: build},
   {program: 'unsquashfs', package: 'squashfs-tools', for: build},
   {
-    ...{program: 'python3', package: 'python3', for: disks},
+    ...{program: 'python3', package: 'python3', for: disks, writes: true},
     from: {version: '3.9', why: '`str.removeprefix`'},
   },
   {program: 'gpgv', package: 'gpgv', for: build},

@@ -2,7 +2,7 @@ import {existsSync} from 'node:fs'
 import {rename} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
 
-import {mkdirp, remove} from '../fs/index.js'
+import {mkdirp, remove, syncFolder, syncPath} from '../fs/index.js'
 
 /** Where a folder is made, and where it is to be; absolute. */
 export interface OutputPaths {
@@ -18,15 +18,12 @@ export function outputPaths(path: string): OutputPaths {
 const hidden = (path: string, suffix: string) => join(dirname(path), `.${basename(path)}.${suffix}`)
 
 /**
- * A folder that appears whole or not at all. Work in `partial`; `publish` puts it where it belongs, and the one that
- * was there before goes only then. A crash between the two renames is mended by the next `openOutput`. Waiting for the
- * disk would take longer than all the rest: what a power cut takes is found by whoever compares with the manifest, which
- * everybody does who opens or installs an image.
+ * A folder that appears whole or not at all, also after a power cut. Work in `partial`; `publish` puts it where it
+ * belongs, and the one that was there before goes only then. A crash between the two renames is mended by the next
+ * `openOutput`. A folder that is never published may hold keys: removing `partial` is the caller's.
  */
 export interface Output extends OutputPaths {
   publish(): Promise<void>
-  /** Remove what is not whole: it may hold keys. What was published stays. */
-  discard(): void
 }
 
 /** @param path absolute path of the folder to be */
@@ -43,12 +40,11 @@ export async function openOutput(path: string): Promise<Output> {
     path,
     partial,
     async publish() {
+      await syncFolder(partial)
       if (existsSync(path)) await rename(path, old)
       await rename(partial, path)
+      await syncPath(dirname(path))
       remove(old)
-    },
-    discard() {
-      remove(partial)
     },
   }
 }

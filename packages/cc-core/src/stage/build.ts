@@ -4,16 +4,18 @@ import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {securityWarnings} from '../config/index.js'
-import {mkdirp, remove} from '../fs/index.js'
+import {mkdirp} from '../fs/index.js'
 import {preflight, type Purpose} from '../host/index.js'
 import {readImageDirectory, type ImageDirectory} from '../manifest/index.js'
 import {findAltered, openOutput, outputPaths, planSeal, type SealRequest} from '../seal/index.js'
 import {launchIdentity} from '../platform/index.js'
-import {hashFolder, scriptsDirectory, stepTask, stepTitle, type Task} from '../steps/index.js'
+import {stepTask, stepTitle, type PlannedStep, type Task} from '../steps/index.js'
 import type {Reporter} from '../ui/index.js'
 import type {WorkFolders} from './folders.js'
+import {sealIdentity} from './identity.js'
 import {lock} from './lock.js'
 import {buildTree, findProgress, runTasks, type TreePlan} from './tree.js'
+import {noteUnfinished, removeUnfinished} from './unfinished.js'
 
 /** One stage: a tree, and the image it is sealed into. */
 export interface ImageBuild {
@@ -23,6 +25,11 @@ export interface ImageBuild {
   folders: WorkFolders
   tree: TreePlan
   seal: Omit<SealRequest, 'tree' | 'buildKey'>
+  /**
+   * What belongs to this image alone, such as the start-up kit of a site: the step that fills a folder with it, and the
+   * partition that the folder becomes. It is never part of the tree, which is kept between runs.
+   */
+  own?: {partition: string; fill: (folder: string) => Promise<PlannedStep>}
   /** What planning found that the user has to know. */
   warnings?: readonly string[]
   /** Where the image directory is to be. */
@@ -45,7 +52,7 @@ export async function buildImage(
   context: {reporter: Reporter; signal?: AbortSignal | undefined},
 ): Promise<BuildResult> {
   const started = Date.now()
-  const {folders, seal, outputDir, title} = build
+  const {folders, seal, outputDir} = build
   const path = join(outputDir, seal.name)
   for (const text of build.warnings ?? []) context.reporter.report({type: 'warning', text})
   for (const purpose of build.needs) await preflight(purpose, context.signal)
@@ -54,37 +61,20 @@ export async function buildImage(
   mkdirp(outputDir)
   const unlock = await lock(join(folders.root, 'lock'))
   try {
-    const buildKey = await keyOf(build)
+    await removeUnfinished(folders)
+    const own = await planOwn(build, folders.own)
+    const buildKey = await imageKey(build, own)
     const present = await findImage(path, buildKey, seal.rootKey, folders.root)
     if (present !== null) {
       context.reporter.report({type: 'note', text: `${path} is up to date`})
       return {image: present, cached: true, ms: Date.now() - started}
     }
-    const output = await openOutput(path)
-    const sealing = await planSeal({...seal, tree: folders.tree, buildKey}, folders.scratch, output)
-    const steps = [
-      ...(build.tree.downloads ?? []),
-      ...build.tree.origin,
-      ...build.tree.steps.map((step) => ({id: step.id, title: stepTitle(step)})),
-      ...sealing,
-    ]
-    context.reporter.report({
-      type: 'stage-start',
-      stage: seal.stage,
-      title,
-      steps: steps.map(({id, title: text}) => ({id, title: text})),
-    })
-    const taskContext = {...context, logDir: folders.logs, places: [folders.root, outputDir]}
     for (const text of securityWarnings(seal.config)) context.reporter.report({type: 'warning', text})
+    await noteUnfinished(folders, [outputPaths(path).partial, folders.open, folders.own, folders.scratch])
     try {
-      await buildTree(build.tree, folders, taskContext)
-      await runTasks(sealing, taskContext)
-      await output.publish()
-    } catch (error) {
-      // Both hold what nobody else should have: keys, and the system before it is encrypted.
-      output.discard()
-      remove(folders.scratch)
-      throw error
+      await sealImage(build, own, buildKey, context)
+    } finally {
+      await removeUnfinished(folders)
     }
     const ms = Date.now() - started
     context.reporter.report({type: 'stage-done', stage: seal.stage, ms})
@@ -94,11 +84,58 @@ export async function buildImage(
   }
 }
 
+/** Bring the tree to its end, seal it, and publish the image. What it leaves when it fails is the caller's to remove. */
+async function sealImage(
+  {title, folders, tree, seal, outputDir}: ImageBuild,
+  own: Own,
+  buildKey: string,
+  context: {reporter: Reporter; signal?: AbortSignal | undefined},
+): Promise<void> {
+  const output = await openOutput(join(outputDir, seal.name))
+  const request = {...seal, tree: folders.tree, contents: own.contents, buildKey}
+  const sealing = [...own.tasks, ...(await planSeal(request, folders.scratch, output))]
+  const steps = [
+    ...(tree.downloads ?? []),
+    ...tree.origin,
+    ...tree.steps.map((step) => ({id: step.id, title: stepTitle(step)})),
+    ...sealing,
+  ]
+  context.reporter.report({
+    type: 'stage-start',
+    stage: seal.stage,
+    title,
+    steps: steps.map(({id, title: text}) => ({id, title: text})),
+  })
+  const taskContext = {...context, logDir: folders.logs, places: [folders.root, outputDir]}
+  await buildTree(tree, folders, taskContext)
+  await runTasks(sealing, taskContext)
+  await output.publish()
+}
+
+/** What belongs to one image alone, planned for a folder. */
+interface Own {
+  tasks: Task[]
+  /** For planSeal. */
+  contents: Record<string, string>
+  /** What the content depends on; it does not name the folder. */
+  identity: unknown
+}
+
+/** Plan what belongs to an image alone. Nothing where all of it comes from the tree. */
+export async function planOwn({own}: Pick<ImageBuild, 'own'>, folder: string): Promise<Own> {
+  if (own === undefined) return {tasks: [], contents: {}, identity: null}
+  const step = await own.fill(folder)
+  const words = step.argv.slice(2).map((word) => word.replaceAll(folder, ''))
+  return {tasks: [stepTask(step)], contents: {[own.partition]: folder}, identity: [words, step.inputs]}
+}
+
 /** The plan as lines that a person can run one by one: commands, and comments for what we write between them. */
 export async function showPlan(build: ImageBuild): Promise<string[]> {
   const {folders, seal, outputDir, tree} = build
   const paths = outputPaths(join(outputDir, seal.name))
-  const sealing = await planSeal({...seal, tree: folders.tree, buildKey: ''}, folders.scratch, paths)
+  const own = await planOwn(build, folders.own)
+  const request = {...seal, tree: folders.tree, contents: own.contents, buildKey: ''}
+  const sealing = [...own.tasks, ...(await planSeal(request, folders.scratch, paths))]
   const {done} = await findProgress(tree, folders)
   const tasks: Task[] = [
     ...(tree.downloads ?? []),
@@ -113,12 +150,11 @@ export async function showPlan(build: ImageBuild): Promise<string[]> {
 }
 
 /** Everything that the bytes of the image depend on, the keys aside. */
-async function keyOf({tree, seal}: ImageBuild): Promise<string> {
-  const {rootKey: _, ...identity} = seal
-  const scripts = await Promise.all(['disk', 'boot', 'host'].map((name) => hashFolder(join(scriptsDirectory(), name))))
+export async function imageKey({tree, seal}: Pick<ImageBuild, 'tree' | 'seal'>, own: Own): Promise<string> {
+  const {rootKey: _, ...request} = seal
   const launch = await launchIdentity(seal.config.launch)
   return createHash('sha256')
-    .update(JSON.stringify([tree.keys.at(-1), scripts, launch, identity]))
+    .update(JSON.stringify([tree.keys.at(-1), own.identity, await sealIdentity(), launch, request]))
     .digest('hex')
 }
 

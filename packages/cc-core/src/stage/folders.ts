@@ -7,8 +7,14 @@ export interface WorkFolders {
   checkpoints: string
   /** A log file per step. */
   logs: string
-  /** Intermediate files of open and seal. */
+  /** Intermediate files of opening an image. Secret. */
+  open: string
+  /** What belongs to the image of one site: its start-up kit and its keys. Secret. */
+  own: string
+  /** Intermediate files of a seal. Secret. */
   scratch: string
+  /** What the images of many sites share, before it is encrypted. Secret while it is made. */
+  prepared: string
 }
 
 /** @param workDir absolute path of the work folder, which all stages share */
@@ -20,6 +26,9 @@ export function workFolders(workDir: string, stage: string): WorkFolders {
     tree: folder('tree'),
     checkpoints: folder('checkpoints'),
     logs: folder('logs'),
+    open: folder('open'),
+    own: folder('own'),
     scratch: folder('scratch'),
+    prepared: folder('prepared'),
   }
 }

@@ -141,11 +141,4 @@ describe('an output folder', () => {
     await openOutput(path)
     expect(readFileSync(join(path, 'version'), 'utf8')).toBe('1')
   })
-
-  it('that is discarded leaves nothing', async () => {
-    const output = await openOutput(join(root, 'image'))
-    writeFileSync(join(output.partial, 'key'), 'secret')
-    output.discard()
-    expect(existsSync(output.partial)).toBe(false)
-  })
 })

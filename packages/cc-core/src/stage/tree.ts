@@ -29,7 +29,7 @@ export interface TreeRequest extends Omit<TreePlan, 'keys'> {
 
 /** Plan a tree: the content hashes tell which part of it is already there. */
 export async function planTree({originKey, workDir, ...plan}: TreeRequest): Promise<TreePlan> {
-  return {...plan, keys: [originKey, ...(await stepKeys(plan.steps, originKey, workDir))]}
+  return {...plan, keys: await stepKeys(plan.steps, originKey, workDir)}
 }
 
 /** How far a tree is. */

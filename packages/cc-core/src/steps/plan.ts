@@ -70,28 +70,39 @@ function words(name: string, value: StepValue): string[] {
 }
 
 /**
- * The content hash after each step: its script, the shared shell code, its parameters, its inputs and all that was
- * before it. Two builds with the same key at a step have the same tree there.
+ * Folders of shell code that decide the bytes of any tree: what steps share, what opens an ISO or an image, and what
+ * saves and restores copies of trees.
+ */
+const sharedCode = ['lib', 'source', 'disk', 'tree']
+
+/**
+ * The content hash after the origin and after each step: its script, the shared shell code, its parameters, its inputs
+ * and all that was before it. Two builds with the same key at a step have the same tree there.
  * @param origin identity of the tree before the first step
  * @param workDir text that is no part of the identity: the path of the work folder
  */
 export async function stepKeys(steps: readonly PlannedStep[], origin: string, workDir: string): Promise<string[]> {
-  const library = await hashFolder(join(scriptsDirectory(), 'lib'))
-  let key = origin
-  const keys: string[] = []
+  const shared = await Promise.all(sharedCode.map((name) => hashFolder(join(scriptsDirectory(), name))))
+  let key = createHash('sha256')
+    .update(JSON.stringify([origin, shared]))
+    .digest('hex')
+  const keys = [key]
   for (const step of steps) {
     const words = step.argv.slice(2).map((word) => word.replaceAll(workDir, ''))
-    const hash = createHash('sha256').update(JSON.stringify([key, library, step.id, words, step.inputs]))
+    const hash = createHash('sha256').update(JSON.stringify([key, step.id, words, step.inputs]))
     key = hash.update(await readFile(step.argv[1] ?? '')).digest('hex')
     keys.push(key)
   }
   return keys
 }
 
-/** The sha256 over the names and bytes of all files below a folder. */
-export async function hashFolder(folder: string): Promise<string> {
+/**
+ * The sha256 over the names and bytes of all files below a folder.
+ * @param keep which files count, by their names below the folder; all by default
+ */
+export async function hashFolder(folder: string, keep: (name: string) => boolean = () => true): Promise<string> {
   const hash = createHash('sha256')
-  for (const name of (await filesBelow(folder)).sort()) {
+  for (const name of (await filesBelow(folder)).filter(keep).sort()) {
     const bytes = await readFile(pathBelow(folder, name))
     hash.update(`${name}\0${bytes.length}\0`, 'latin1').update(bytes)
   }
