@@ -2,6 +2,7 @@ import {Command, Errors, Flags, type Interfaces} from '@oclif/core'
 
 import {CcError, toCcError} from '../errors/index.js'
 import {createReporter, type Reporter} from '../ui/index.js'
+import {checkNamedPaths} from './path-flags.js'
 
 /** Heading of the flags that all commands have. */
 export const globalGroup = 'GLOBAL'
@@ -49,6 +50,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       strict: this.ctor.strict,
     })
     refuseOtherEncodings({...args, ...flags})
+    checkNamedPaths(this.#named(args, flags))
     this.flags = flags as FlagsOf<T>
     this.args = args as ArgsOf<T>
     this.reporter = createReporter({json: this.jsonEnabled(), verbose: flags['verbose'] === true})
@@ -77,6 +79,19 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   protected override toErrorJson(thrown: unknown): object {
     const {code, message, exitCode, suggestions} = toCcError(thrown)
     return {error: {code, message, exitCode, suggestions}}
+  }
+
+  /** Arguments and flags with their values, by what the user knows them as. */
+  #named(args: Readonly<Record<string, unknown>>, flags: Readonly<Record<string, unknown>>) {
+    const {args: ownArgs, flags: ownFlags, baseFlags} = this.ctor
+    return [
+      ...Object.entries(ownArgs).map(([name, flag]) => ({label: flag.name, flag, value: args[name]})),
+      ...Object.entries({...baseFlags, ...ownFlags}).map(([name, flag]) => ({
+        label: `--${name}`,
+        flag,
+        value: flags[name],
+      })),
+    ]
   }
 
   /** There is none yet when the flags are wrong. */

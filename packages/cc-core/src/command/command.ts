@@ -7,6 +7,7 @@ import {buildImage, showPlan, type ImageBuild} from '../stage/index.js'
 import type {Reporter} from '../ui/index.js'
 import {BaseCommand, globalGroup, type FlagsOf} from './base.js'
 import {configFlags, configOf} from './config-flags.js'
+import {names} from './path-flags.js'
 
 /** What a service needs from the command line besides its own options. Paths are absolute. */
 export interface CommandContext {
@@ -26,17 +27,23 @@ export abstract class CcCommand<T extends typeof Command> extends BaseCommand<T>
   static override baseFlags = {
     ...BaseCommand.baseFlags,
     ...configFlags,
-    output: Flags.string({
-      summary: 'Directory for the image directory.',
-      helpGroup: globalGroup,
-      helpValue: 'DIR',
-      default: './build',
-    }),
-    'work-dir': Flags.string({
-      summary: 'Directory for cache, logs and unfinished images; OUTPUT/.work by default.',
-      helpGroup: globalGroup,
-      helpValue: 'DIR',
-    }),
+    output: names(
+      'output',
+      Flags.string({
+        summary: 'Directory for the image directory.',
+        helpGroup: globalGroup,
+        helpValue: 'DIR',
+        default: './build',
+      }),
+    ),
+    'work-dir': names(
+      'output',
+      Flags.string({
+        summary: 'Directory for cache, logs and unfinished images; OUTPUT/.work by default.',
+        helpGroup: globalGroup,
+        helpValue: 'DIR',
+      }),
+    ),
     'dry-run': Flags.boolean({
       summary: 'Print each step as a command to run by hand, and run none.',
       helpGroup: globalGroup,

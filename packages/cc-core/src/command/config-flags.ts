@@ -3,14 +3,18 @@ import {Flags} from '@oclif/core'
 import {checkSecurity, loadConfig, type Config} from '../config/index.js'
 import {checkLayout} from '../layout/index.js'
 import {globalGroup} from './base.js'
+import {names} from './path-flags.js'
 
 /** The flags that choose a configuration. */
 export const configFlags = {
-  config: Flags.string({
-    summary: 'Configuration file; without it the documented defaults.',
-    helpGroup: globalGroup,
-    helpValue: 'FILE',
-  }),
+  config: names(
+    {kind: 'file'},
+    Flags.string({
+      summary: 'Configuration file; without it the documented defaults.',
+      helpGroup: globalGroup,
+      helpValue: 'FILE',
+    }),
+  ),
   set: Flags.string({
     summary: 'Change one key of the configuration; may be repeated.',
     helpGroup: globalGroup,

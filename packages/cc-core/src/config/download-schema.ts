@@ -1,6 +1,6 @@
 import {z} from 'zod'
 
-import {hostPath} from './values.js'
+import {hostPath, hostPathOrUrl} from './values.js'
 
 export const packageText = z.string().regex(/^[a-z0-9][a-z0-9+.-]+(=[\w.+:~-]+)?$/, 'expected a package name')
 
@@ -21,8 +21,7 @@ export const aptRepository = z.strictObject({
       'expected a line like: deb https://HOST/PATH SUITE COMPONENT',
     )
     .describe('Its apt source line.'),
-  key: z
-    .string()
+  key: hostPathOrUrl
     .regex(/^(https?:\/\/|\/)\S+$/, 'expected a path or a URL')
     .describe('The public key that signs it: a file, or a URL. No other key is accepted, and this one nowhere else.'),
   fingerprint: z

@@ -2,7 +2,7 @@ import {isIP} from 'node:net'
 
 import {z} from 'zod'
 
-import {guestPath, hostFileOrFolder, hostFolder, hostPath, tmpfsSize} from './values.js'
+import {guestPath, hostFileOrFolder, hostFolder, hostKey, hostSecret, tmpfsSize} from './values.js'
 
 const address = z
   .string()
@@ -44,7 +44,7 @@ const mounts = z.strictObject({
   input: guestPath
     .default('/mnt/data/nvflare/input')
     .describe('Where a client mounts the disk with the serial `nvflare-input`, read-only.'),
-  inputKey: hostPath
+  inputKey: hostSecret
     .nullable()
     .default(null)
     .describe('Key file; with it that disk has to be LUKS2. It goes into `cc-ro`.'),
@@ -54,7 +54,7 @@ const mounts = z.strictObject({
     .describe(
       'Where a server mounts the disk with the serial `nvflare-output`, or `cc-out`; null = /mnt/data/nvflare/output. A client has none.',
     ),
-  outputKey: hostPath
+  outputKey: hostKey
     .nullable()
     .default(null)
     .describe('Key file; with it that disk is LUKS2, and made so where it is empty. It goes into `cc-ro`.'),

@@ -23,4 +23,5 @@ export {
   type Partition,
 } from './schema.js'
 export {checkSecurity, securityProblems, securityWarnings} from './security.js'
+export {leastKeyBytes, type PathKind, type PathMeta} from './values.js'
 export {formatSize, parseSize} from './size.js'

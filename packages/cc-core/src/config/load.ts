@@ -7,8 +7,10 @@ import {z} from 'zod'
 
 import {CcError} from '../errors/index.js'
 import {defaultPartitions} from './layout-schema.js'
+import {alternatives, childOf, isPathNode, pathNodes, type PathNode} from './path-nodes.js'
 import {problemsOf, type Written} from './problems.js'
 import {configSchema, type Config} from './schema.js'
+import {isPath} from './values.js'
 
 type Tree = Record<string, unknown>
 
@@ -140,62 +142,23 @@ function parseSet(set: string, written: Written): Tree {
 }
 
 /** The paths of the host, absolute. What is not text is left for the schema to complain about. */
-function absolutePaths(raw: Tree, base: string): Tree {
-  const absolute = (value: unknown) => (typeof value === 'string' && value !== '' ? resolve(base, value) : value)
-  // A mirror is a line of sources.list, or a file.
-  const mirror = (value: unknown) =>
-    typeof value === 'string' && /^\s*deb(-src)?\s/.test(value) ? value : absolute(value)
-  const fileOrUrl = (value: unknown) => (typeof value === 'string' && /^https?:/.test(value) ? value : absolute(value))
-  /** The same for keys of an object below. */
-  const inside = (paths: Readonly<Record<string, (value: unknown) => unknown>>) => (value: unknown) =>
-    isTree(value)
-      ? {
-          ...value,
-          ...Object.fromEntries(
-            Object.keys(paths)
-              .filter((key) => key in value)
-              .map((key) => [key, paths[key]?.(value[key])]),
-          ),
-        }
-      : value
-  const change = (section: string, paths: Readonly<Record<string, (value: unknown) => unknown>>): Tree => {
-    const values = raw[section]
-    if (!isTree(values)) return {}
-    const changed = Object.entries(paths)
-      .filter(([key]) => key in values)
-      .map(([key, map]) => [key, Array.isArray(values[key]) ? values[key].map(map) : map(values[key])])
-    return {[section]: {...values, ...(Object.fromEntries(changed) as Tree)}}
+const absolutePaths = (raw: Tree, base: string): Tree => absoluteBelow(pathNodes(), raw, base) as Tree
+
+function absoluteBelow(node: PathNode, value: unknown, base: string): unknown {
+  const nodes = alternatives(node)
+  if (typeof value === 'string') {
+    const isOurs = value !== '' && nodes.some((one) => isPathNode(one) && isPath(one, value))
+    return isOurs ? resolve(base, value) : value
   }
-  return {
-    ...raw,
-    ...change('source', {
-      iso: absolute,
-      sha256sums: absolute,
-      sha256sumsSignature: absolute,
-      keyring: absolute,
-      mirrors: mirror,
-    }),
-    ...change('os', {
-      files: (value) => (isTree(value) && 'from' in value ? {...value, from: absolute(value['from'])} : value),
-    }),
-    ...change('amd', {patches: absolute}),
-    ...change('nvidia', {
-      debs: inside({file: absolute}),
-      patches: absolute,
-      signing: inside({key: absolute, certificate: absolute}),
-      repository: inside({key: fileOrUrl}),
-      cuda: inside({repository: inside({key: fileOrUrl})}),
-    }),
-    ...change('attestation', {snpguest: inside({file: absolute})}),
-    ...change('flare', {wheels: absolute, findLinks: absolute}),
-    ...change('hardening', {
-      requirements: absolute,
-      startupKit: absolute,
-      mounts: (value) => (isTree(value) ? {...value, ...map(value, ['inputKey', 'outputKey'], absolute)} : value),
-    }),
-    ...change('launch', {ovmf: absolute, tool: absolute, stub: absolute}),
-    ...change('kbs', {caFile: absolute, client: absolute}),
+  if (Array.isArray(value)) {
+    const items = nodes.find((one) => one.items !== undefined)?.items ?? {}
+    return value.map((item) => absoluteBelow(items, item, base))
   }
+  if (!isTree(value)) return value
+  const object = nodes.find((one) => one.properties !== undefined || one.additionalProperties !== undefined) ?? {}
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [key, absoluteBelow(childOf(object, key), inner, base)]),
+  )
 }
 
 /**
@@ -216,13 +179,6 @@ function withDefaultPartitions(raw: Tree): Tree {
   const names = [...new Set([...Object.keys(defaultPartitions), ...Object.keys(configured)])]
   const partitions = names.filter((name) => configured[name] !== null).map((name) => [name, merged[name]])
   return {...raw, layout: {...layout, partitions: Object.fromEntries(partitions) as Tree}}
-}
-
-/** Some keys of an object, changed; those that are not there stay away. */
-function map(values: Tree, keys: readonly string[], change: (value: unknown) => unknown): Tree {
-  const changed: Tree = {}
-  for (const key of keys) if (key in values) changed[key] = change(values[key])
-  return changed
 }
 
 function merge(base: Tree, over: Tree): Tree {

@@ -1,7 +1,7 @@
 import {z} from 'zod'
 
 import {aptRepository, checkedFile, packageText} from './download-schema.js'
-import {hostPath} from './values.js'
+import {hostPath, hostSecret} from './values.js'
 
 const branch = z.string().regex(/^\d{3}(-server)?$/, 'expected a driver branch like 580 or 580-server')
 const driverVersion = z.string().regex(/^\d{3}\.[\w.+:~-]+$/, 'expected a driver version like 580.95.05')
@@ -23,7 +23,7 @@ const cuda = z.strictObject({
 })
 
 const signing = z.strictObject({
-  key: hostPath
+  key: hostSecret
     .nullable()
     .default(null)
     .describe('Private key that signs modules built here, PEM, mode 0600; needed with `module.sig_enforce`.'),

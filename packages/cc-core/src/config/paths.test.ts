@@ -6,13 +6,17 @@ import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 
 import {CcError} from '../errors/index.js'
-import {checkPaths, loadConfig, parseConfig, pathsOf, readYaml, referenceRows, type Config} from './index.js'
+import {checkPaths, loadConfig, parseConfig, pathsOf, readYaml, type Config} from './index.js'
+import {alternatives, isPathNode, pathNodes, type PathNode} from './path-nodes.js'
 
 let root: string
 beforeAll(() => {
   root = mkdtempSync(join(tmpdir(), 'cc-paths-'))
   chmodSync(root, 0o755)
-  for (const name of ['file', 'closed', 'empty']) writeFileSync(join(root, name), name === 'empty' ? '' : name)
+  for (const name of ['file', 'closed', 'empty'])
+    writeFileSync(join(root, name), name === 'empty' ? '' : name.padEnd(32, '.'), {mode: 0o600})
+  writeFileSync(join(root, 'short'), '.'.repeat(31), {mode: 0o600})
+  writeFileSync(join(root, 'open'), '.'.repeat(32), {mode: 0o640})
   chmodSync(join(root, 'closed'), 0)
   mkdirSync(join(root, 'folder'))
   execFileSync('mkfifo', ['--mode=666', join(root, 'fifo')])
@@ -22,6 +26,8 @@ afterAll(() => {
   rmSync(root, {recursive: true, force: true})
 })
 
+const repository = {source: 'deb https://host.example/x y z', fingerprint: '0'.repeat(40)}
+
 /** A configuration with a path in each key that has one: the least that the schema accepts around it. */
 const everyPath: Readonly<Record<string, (path: string) => Record<string, unknown>>> = {
   'source.iso': (iso) => ({source: {iso}}),
@@ -30,8 +36,11 @@ const everyPath: Readonly<Record<string, (path: string) => Record<string, unknow
     source: {iso: '/x', sha256sums: '/x', keyring: '/x', sha256sumsSignature},
   }),
   'source.keyring': (keyring) => ({source: {keyring}}),
+  'source.mirrors': (path) => ({source: {mirrors: [path]}}),
   'os.files.[].from': (from) => ({os: {files: [{path: '/etc/x', from}]}}),
   'amd.patches': (patches) => ({amd: {patches}}),
+  'nvidia.repository.key': (key) => ({nvidia: {repository: {...repository, key}}}),
+  'nvidia.cuda.repository.key': (key) => ({nvidia: {cuda: {repository: {...repository, key}}}}),
   'nvidia.debs.[].file': (file) => ({nvidia: {debs: [{file, sha256: '0'.repeat(64)}]}}),
   'nvidia.patches': (path) => ({nvidia: {patches: [path]}}),
   'nvidia.signing.key': (key) => ({nvidia: {signing: {key, certificate: '/x'}}}),
@@ -52,6 +61,15 @@ const everyPath: Readonly<Record<string, (path: string) => Record<string, unknow
 
 const sections = ['source', 'os', 'amd', 'nvidia', 'attestation', 'flare', 'hardening', 'launch', 'kbs'] as const
 
+/** The keys below a node of the schema that name something of this host. */
+const keysOf = (node: PathNode, path: readonly string[]): string[] =>
+  alternatives(node).flatMap((one) => [
+    ...(isPathNode(one) ? [path.join('.').replace(/\.\[\]$/, '')] : []),
+    ...Object.entries(one.properties ?? {}).flatMap(([key, inner]) => keysOf(inner, [...path, key])),
+    ...(typeof one.additionalProperties === 'object' ? keysOf(one.additionalProperties, [...path, '<name>']) : []),
+    ...(one.items === undefined ? [] : keysOf(one.items, [...path, '[]'])),
+  ])
+
 /** The message that a bad path has, and that names its key. */
 function refusal(config: Config, missing: boolean): string {
   try {
@@ -66,22 +84,26 @@ function refusal(config: Config, missing: boolean): string {
 
 describe('paths of the host', () => {
   it('are all those that the schema has', () => {
-    const keys = referenceRows().filter(({type}) => /\bpath\b/.test(type) && !type.includes('guest path'))
-    const named = keys.map(({path}) => path.join('.')).sort()
-    expect(Object.keys(everyPath).sort()).toEqual(expect.arrayContaining(named))
+    const named = [...new Set(keysOf(pathNodes(), []))].sort()
+    expect(named.length).toBeGreaterThan(20)
+    expect(Object.keys(everyPath).sort()).toEqual(named)
   })
 
   it.each(Object.entries(everyPath))('%s is found, and everything that it cannot be is refused by name', (key, of) => {
     const at = (name: string) => parseConfig(of(join(root, name)))
     const [own] = pathsOf(at('file'), sections).filter(({path}) => path === join(root, 'file'))
-    expect(own?.key.replace(/\[\d+\]/g, '.[]').replace(/^(flare|nvidia)\.(\w+)\.\[\]$/, '$1.$2')).toBe(key)
+    expect(own?.key.replace(/\[\d+\]/g, '.[]').replace(/^(source|flare|nvidia)\.(\w+)\.\[\]$/, '$1.$2')).toBe(key)
     const kind = own?.kind ?? 'file'
     // What the others lead to, the placeholders, is not there.
     const good = kind === 'folder' ? 'folder' : 'file'
     expect(refusal(at(good), false)).toBe('')
-    // Whether a file may be empty is for those to say who read it.
-    expect(refusal(at('empty'), false)).toEqual(kind === 'folder' ? expect.stringContaining('is a file') : '')
     const shown = own?.key ?? ''
+    const mayBeEmpty = kind === 'any' || own?.leastBytes === 0
+    if (kind === 'file')
+      expect(refusal(at('empty'), false)).toBe(mayBeEmpty ? '' : `${shown}: '${join(root, 'empty')}' is empty`)
+    const isKey = own?.leastBytes === 32
+    expect(refusal(at('short'), false).includes('has 31 bytes, at least 32 are needed')).toBe(isKey)
+    expect(refusal(at('open'), false).includes('has mode 640: others can read it')).toBe(own?.secret === true)
     const words = {file: 'file', folder: 'folder', any: 'file or folder'}[kind]
     expect(refusal(at('fifo'), false)).toBe(`${shown}: '${join(root, 'fifo')}' is a named pipe, not a ${words}`)
     expect(refusal(at('loop'), false)).toContain(`${shown}: cannot read '${join(root, 'loop')}': ELOOP`)
@@ -92,6 +114,34 @@ describe('paths of the host', () => {
       const other = kind === 'folder' ? 'file' : 'folder'
       expect(refusal(at(other), false)).toBe(`${shown}: '${join(root, other)}' is a ${other}, not a ${kind}`)
     }
+  })
+
+  it('are secret where they hold a key', () => {
+    const secret = Object.entries(everyPath).filter(
+      ([, of]) =>
+        pathsOf(parseConfig(of(join(root, 'file'))), sections).find(({path}) => path === join(root, 'file'))?.secret,
+    )
+    expect(secret.map(([key]) => key)).toEqual([
+      ...['nvidia.signing.key', 'hardening.mounts.inputKey', 'hardening.mounts.outputKey'],
+    ])
+  })
+
+  it.each(Object.entries(everyPath))('%s is taken from the folder of the file that names it', (_, of) => {
+    const file = join(root, 'folder', 'cc.yaml')
+    // JSON is YAML.
+    writeFileSync(file, JSON.stringify(of('../relative')))
+    const absolute = (config: Config) => pathsOf(config, sections).map(({path}) => path)
+    // What the schema says of an archive's key is said of the path as it is then.
+    expect(absolute(loadConfig(file))).toContain(join(root, 'relative'))
+  })
+
+  it('are not what may stand in their place', () => {
+    const config = loadConfig(null, [
+      'source.mirrors=[deb http://host.example/x y z]',
+      `nvidia.repository=${JSON.stringify({...repository, key: 'https://host.example/key'})}`,
+    ])
+    expect(pathsOf(config, sections)).toEqual([])
+    expect(config.source.mirrors).toEqual(['deb http://host.example/x y z'])
   })
 
   it('that may not be read are refused', () => {

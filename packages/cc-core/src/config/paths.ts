@@ -1,51 +1,36 @@
 import {closeSync, openSync, statSync, type Stats} from 'node:fs'
 
-import {z} from 'zod'
-
-import {CcError} from '../errors/index.js'
+import {CcError, type ErrorCode} from '../errors/index.js'
 import {encodeConfig} from './load.js'
-import {configSchema, type Config} from './schema.js'
-import type {PathKind} from './values.js'
+import {alternatives, childOf, isPathNode, pathNodes, type PathNode} from './path-nodes.js'
+import type {Config} from './schema.js'
+import {isPath, type PathMeta} from './values.js'
 
-/** What is left of a JSON Schema when we look only for paths. */
-interface Node {
-  type?: unknown
-  kind?: PathKind
-  properties?: Record<string, Node>
-  additionalProperties?: Node | boolean
-  items?: Node
-  anyOf?: Node[]
-}
-
-/** A path of this host that a configuration names. */
-export interface HostPath {
-  /** The key of cc.yaml, with the number of the element in a list. */
+/** A path of this host that a configuration or a flag names. */
+export interface HostPath extends Omit<PathMeta, 'unless'> {
+  /** The key of cc.yaml, with the number of the element in a list; or the flag. */
   key: string
   path: string
-  kind: PathKind
 }
 
 /** Every path of this host in these sections of a configuration: the schema says which values are paths. */
 export function pathsOf(config: Config, sections: readonly (keyof Config)[]): HostPath[] {
-  const {properties = {}} = z.toJSONSchema(configSchema, {io: 'input'}) as Node
   const values = encodeConfig(config)
-  return sections.flatMap((section) => below(properties[section] ?? {}, values[section], section))
+  return sections.flatMap((section) => below(childOf(pathNodes(), section), values[section], section))
 }
 
-function below(node: Node, value: unknown, key: string): HostPath[] {
-  if (node.type === 'path') return typeof value === 'string' ? [{key, path: value, kind: node.kind ?? 'file'}] : []
-  const found = (node.anyOf ?? []).flatMap((other) => below(other, value, key))
-  if (Array.isArray(value)) {
-    const {items = {}} = node
-    return [...found, ...value.flatMap((item, index) => below(items, item, `${key}[${index}]`))]
-  }
-  if (typeof value !== 'object' || value === null) return found
-  const {properties = {}, additionalProperties: others} = node
-  for (const [name, inner] of Object.entries(value)) {
-    const child = properties[name] ?? (typeof others === 'object' ? others : {})
-    found.push(...below(child, inner, `${key}.${name}`))
-  }
-  return found
+function below(node: PathNode, value: unknown, key: string): HostPath[] {
+  return alternatives(node).flatMap((one) => {
+    if (isPathNode(one)) {
+      const {kind, secret, leastBytes} = one
+      return typeof value === 'string' && isPath(one, value)
+        ? [{key, path: value, kind, ...(secret && {secret}), ...(leastBytes !== undefined && {leastBytes})}]
+        : []
+    }
+    if (Array.isArray(value)) return value.flatMap((item, index) => below(one.items ?? {}, item, `${key}[${index}]`))
+    if (typeof value !== 'object' || value === null) return []
+    return Object.entries(value).flatMap(([name, inner]) => below(childOf(one, name), inner, `${key}.${name}`))
+  })
 }
 
 /**
@@ -59,12 +44,18 @@ export function checkPaths(config: Config, sections: readonly (keyof Config)[], 
   refusePaths(pathsOf(config, sections), {missing})
 }
 
-/** The same for paths that the schema does not tell from other text. */
-export function refusePaths(paths: readonly HostPath[], {missing}: {missing: boolean}): void {
+/**
+ * The same for paths that were named in another way, as by a flag.
+ * @param code of the error
+ */
+export function refusePaths(
+  paths: readonly HostPath[],
+  {missing, code = 'E_CONFIG'}: {missing: boolean; code?: ErrorCode},
+): void {
   const problems = paths.map((path) => problemOf(path, missing)).filter((problem) => problem !== null)
   if (problems.length === 0) return
-  throw new CcError('E_CONFIG', problems.join('; '), {
-    suggestions: ['correct the path, or the permissions of the file'],
+  throw new CcError(code, problems.map(({text}) => text).join('; '), {
+    suggestions: [...new Set(problems.map(({hint}) => hint))],
   })
 }
 
@@ -80,20 +71,35 @@ export function refuseColon(folder: string, program: string, instead: string): v
   })
 }
 
-function problemOf({key, path, kind}: HostPath, missing: boolean): string | null {
+interface Problem {
+  text: string
+  hint: string
+}
+
+function problemOf({key, path, kind, secret = false, leastBytes = 1}: HostPath, missing: boolean): Problem | null {
   const word = kind === 'any' ? 'file or folder' : kind
-  let stat: Stats
+  const problem = (text: string, hint = 'correct the path, or the permissions of the file') => ({
+    ...{text: `${key}: ${text}`, hint},
+  })
   try {
-    stat = statSync(path)
+    const stat = statSync(path)
     const found = typeOf(stat)
     if (kind === 'any' ? !['file', 'folder'].includes(found) : found !== kind)
-      return `${key}: '${path}' is a ${found}, not a ${word}`
+      return problem(`'${path}' is a ${found}, not a ${word}`)
     closeSync(openSync(path, 'r'))
-    return null
+    const mode = (stat.mode & 0o7777).toString(8)
+    if (secret && (stat.mode & 0o077) !== 0)
+      return problem(`'${path}' has mode ${mode}: others can read it`, `chmod 600 '${path}'`)
+    if (kind !== 'file' || stat.size >= leastBytes) return null
+    if (stat.size === 0) return problem(`'${path}' is empty`, 'name the file that was meant')
+    return problem(
+      `'${path}' has ${stat.size} bytes, at least ${leastBytes} are needed`,
+      `make one: (umask 077; head -c ${leastBytes} /dev/urandom >FILE)`,
+    )
   } catch (error) {
     const {code} = error as NodeJS.ErrnoException
-    if (code !== 'ENOENT') return `${key}: cannot read '${path}': ${(error as Error).message}`
-    return missing ? `${key}: there is no ${word} '${path}'` : null
+    if (code !== 'ENOENT') return problem(`cannot read '${path}': ${(error as Error).message}`)
+    return missing ? problem(`there is no ${word} '${path}'`) : null
   }
 }
 

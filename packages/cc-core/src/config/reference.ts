@@ -44,10 +44,11 @@ export function configJsonSchema(): Record<string, unknown> {
 
 /** The words in `meta({type})` are for people; JSON Schema has types of its own. */
 function undoOwnTypes({jsonSchema}: {jsonSchema: Record<string, unknown>}): void {
-  delete jsonSchema['kind']
+  if (jsonSchema['kind'] !== undefined) jsonSchema['type'] = 'string'
+  for (const key of ['kind', 'leastBytes', 'secret', 'unless']) delete jsonSchema[key]
   if (jsonSchema['type'] === 'size' || jsonSchema['type'] === 'bit mask') delete jsonSchema['type']
   if (jsonSchema['type'] === undefined) return
-  const types = [jsonSchema['type']].flat().map((type) => (type === 'path' || type === 'guest path' ? 'string' : type))
+  const types = [jsonSchema['type']].flat().map((type) => (type === 'guest path' ? 'string' : type))
   jsonSchema['type'] = types.length === 1 ? types[0] : types
 }
 

@@ -7,7 +7,16 @@ import {launchSchema} from './launch-schema.js'
 import {kbsSchema, teeDerivedSchema} from './keys-schema.js'
 import {layoutSchema} from './layout-schema.js'
 import {nvidiaSchema} from './nvidia-schema.js'
-import {accountId, accountName, guestPath, hostFolder, hostPath, tmpfsSize} from './values.js'
+import {
+  accountId,
+  accountName,
+  guestPath,
+  hostAnyFile,
+  hostFolder,
+  hostPath,
+  hostPathOrAptLine,
+  tmpfsSize,
+} from './values.js'
 
 export const distributions = ['ubuntu-22.04', 'ubuntu-24.04', 'debian-12', 'debian-13'] as const
 
@@ -34,7 +43,7 @@ const source = z.strictObject({
     .default(null)
     .describe('id in the `install-sources.yaml` of the ISO; null = the one marked as default.'),
   mirrors: z
-    .array(z.string().min(1))
+    .array(hostPathOrAptLine)
     .default([])
     .describe('apt sources: `deb …` lines, or files with such lines or in deb822 format; [] = those of the host.'),
 })
@@ -59,7 +68,7 @@ const tmpfs = z.strictObject({
 
 const file = z.strictObject({
   path: guestPath.refine((path) => path !== '/', 'expected a file').describe('Path in the guest.'),
-  from: hostPath.describe('File of the host that is copied.'),
+  from: hostAnyFile.describe('File of the host that is copied.'),
   mode: z
     .string()
     .regex(/^0?[0-7]{3}$/, 'expected an octal mode in quotes like "0600"')

@@ -52,8 +52,29 @@ export const guestPath = z
   )
   .meta({type: 'guest path'})
 
+/** What a path of the host leads to. */
+export type PathKind = 'file' | 'folder' | 'any'
+
+/** What a text may be in the place of a path; it is left as it is then. */
+const otherForms = {url: /^https?:/, 'apt line': /^\s*deb(-src)?\s/} as const
+
+/** What the schema says of a text that names something of this host: part of its metadata. */
+export interface PathMeta {
+  kind: PathKind
+  /** The least bytes of a file; 1 by default, since an empty file is hardly ever the one that was meant. */
+  leastBytes?: number
+  /** Nobody but its owner may read it. */
+  secret?: boolean
+  /** The text may also be one of these. */
+  unless?: keyof typeof otherForms
+}
+
+/** Whether a text is a path, where it may also be something else. */
+export const isPath = ({unless}: PathMeta, text: string): boolean =>
+  unless === undefined || !otherForms[unless].test(text)
+
 /** A path on the host; relative ones have been made absolute before the schema sees them. */
-const pathOf = (kind: PathKind) =>
+const pathOf = (meta: PathMeta) =>
   z
     .string()
     .min(1, 'expected a path')
@@ -63,15 +84,24 @@ const pathOf = (kind: PathKind) =>
       (path) => !/[\x00-\x1f\x7f\ufffd]/.test(path),
       'expected a path in UTF-8 without control characters: rename the file or folder',
     )
-    .meta({type: 'path', kind})
-
-/** What a path of the host leads to. */
-export type PathKind = 'file' | 'folder' | 'any'
+    .meta({type: meta.unless === undefined ? 'path' : `path or ${meta.unless}`, ...meta})
 
 /** A file of the host. */
-export const hostPath = pathOf('file')
-export const hostFolder = pathOf('folder')
-export const hostFileOrFolder = pathOf('any')
+export const hostPath = pathOf({kind: 'file'})
+/** A file of the host that may be empty. */
+export const hostAnyFile = pathOf({kind: 'file', leastBytes: 0})
+/** A file of the host with a key or password, of any length, that others may not read. */
+export const hostSecret = pathOf({kind: 'file', secret: true})
+/** The bytes that a key has at least with which something is encrypted: 256 bits, as `check_key_file` of cc-scripts. */
+export const leastKeyBytes = 32
+/** A file of the host with a key with which something is encrypted. */
+export const hostKey = pathOf({kind: 'file', secret: true, leastBytes: leastKeyBytes})
+export const hostFolder = pathOf({kind: 'folder'})
+export const hostFileOrFolder = pathOf({kind: 'any'})
+/** A file with apt sources, or a line of one. */
+export const hostPathOrAptLine = pathOf({kind: 'file', unless: 'apt line'})
+/** A file, or where it is downloaded. */
+export const hostPathOrUrl = pathOf({kind: 'file', unless: 'url'})
 
 /** A user or group name as useradd accepts it. */
 export const accountName = z

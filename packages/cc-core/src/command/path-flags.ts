@@ -1,0 +1,63 @@
+import {accessSync, constants, existsSync, statSync} from 'node:fs'
+import {dirname, resolve} from 'node:path'
+
+import {leastKeyBytes, refusePaths, type HostPath, type PathMeta} from '../config/index.js'
+import {CcError} from '../errors/index.js'
+
+/** What a flag or an argument names: something that is read, a key, or a folder that is written to. */
+export type NamedPath = Pick<PathMeta, 'kind'> | 'key' | 'output'
+
+const named = new WeakMap<object, NamedPath>()
+
+/**
+ * Say of a flag or an argument that its value is a path. Then it is checked before a command begins.
+ * @returns the same flag
+ */
+export function names<T extends object>(what: NamedPath, flag: T): T {
+  named.set(flag, what)
+  return flag
+}
+
+/** What a flag or an argument names; undefined where it is not a path. */
+export const namedBy = (flag: object): NamedPath | undefined => named.get(flag)
+
+/**
+ * Check the paths that a user has named, before anything is read or written. Something that is not there is left to
+ * what says more of it, except for keys.
+ * @param flags by what the user knows them as, such as --image
+ * @throws E_USAGE for what cannot be read or written, E_KEY for a key that is missing, too short, or not secret
+ */
+export function checkNamedPaths(flags: readonly {label: string; flag: object; value: unknown}[]): void {
+  const all = flags.flatMap(({label, flag, value}) => {
+    const what = namedBy(flag)
+    return what === undefined
+      ? []
+      : [value].flat().flatMap((path) => (typeof path === 'string' ? [{label, what, path}] : []))
+  })
+  const keys: HostPath[] = []
+  const inputs: HostPath[] = []
+  for (const {label, what, path} of all) {
+    const own = {key: label, path: resolve(path)}
+    if (what === 'output') checkOutput(label, own.path)
+    else if (what === 'key') keys.push({...own, kind: 'file', secret: true, leastBytes: leastKeyBytes})
+    // Whether a file may be empty is for those to say who read it.
+    else inputs.push({...own, kind: what.kind, leastBytes: 0})
+  }
+  refusePaths(inputs, {missing: false, code: 'E_USAGE'})
+  refusePaths(keys, {missing: true, code: 'E_KEY'})
+}
+
+/** A folder that is made where it is missing: the first of its parents that is there has to be a folder we may write to. */
+function checkOutput(label: string, path: string): void {
+  let there = path
+  while (!existsSync(there) && dirname(there) !== there) there = dirname(there)
+  const suggestions = [`name a folder that you may write to: ${label} DIR`]
+  if (!statSync(there).isDirectory())
+    throw new CcError('E_USAGE', `${label}: '${path}' cannot be a folder: '${there}' is not one`, {suggestions})
+  try {
+    accessSync(there, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    const reason = (error as Error).message
+    throw new CcError('E_USAGE', `${label}: '${path}' cannot be written to: ${reason}`, {suggestions, reason: error})
+  }
+}
