@@ -1,7 +1,7 @@
 import {join, resolve} from 'node:path'
 
 import {Args, Flags} from '@oclif/core'
-import {CcCommand} from 'cc-core/command'
+import {CcCommand, names} from 'cc-core/command'
 import type {Config} from 'cc-core/config'
 import {CcError} from 'cc-core/errors'
 
@@ -36,40 +36,61 @@ Without --development the image is for production: its keys come by attestation.
   ]
 
   static override args = {
-    site: Args.string({name: 'CC_SITE_YML', description: "Site configuration of NVIDIA FLARE's own provisioning."}),
+    site: names(
+      {kind: 'file'},
+      Args.string({name: 'CC_SITE_YML', description: "Site configuration of NVIDIA FLARE's own provisioning."}),
+    ),
   }
 
   static override flags = {
-    image: Flags.string({
-      summary: 'Image directory of the FLARE image, or its qcow2 alone; OUTPUT/nvflare_cc_image by default.',
-      helpValue: 'DIR|QCOW2',
-    }),
-    requirements: Flags.string({
-      summary: 'The requirements.txt of the application, or its folder; the current directory by default.',
-      helpValue: 'FILE|DIR',
-    }),
+    image: names(
+      {kind: 'any'},
+      Flags.string({
+        summary: 'Image directory of the FLARE image, or its qcow2 alone; OUTPUT/nvflare_cc_image by default.',
+        helpValue: 'DIR|QCOW2',
+      }),
+    ),
+    requirements: names(
+      {kind: 'any'},
+      Flags.string({
+        summary: 'The requirements.txt of the application, or its folder; the current directory by default.',
+        helpValue: 'FILE|DIR',
+      }),
+    ),
     role: Flags.option({
       options: ['client', 'server'] as const,
       summary: 'Role of the site; that of its kit by default.',
     })(),
-    'startup-kit': Flags.string({
-      summary: 'Start-up kit of the site: its folder, as nvflare provision writes it.',
-      helpValue: 'DIR',
-    }),
-    'root-key': Flags.string({
-      summary: 'File with the key of the FLARE image; keys/root.key beside the image by default.',
-      helpValue: 'FILE',
-    }),
-    'new-root-key': Flags.string({
-      summary: 'File with the key for the new image, mode 0600; without it a new random one.',
-      helpValue: 'FILE',
-    }),
-    site: Flags.string({
-      summary: 'Site configuration, as CC_SITE_YML; repeated, it builds an image for each site in one run.',
-      helpValue: 'FILE',
-      multiple: true,
-      multipleNonGreedy: true,
-    }),
+    'startup-kit': names(
+      {kind: 'folder'},
+      Flags.string({
+        summary: 'Start-up kit of the site: its folder, as nvflare provision writes it.',
+        helpValue: 'DIR',
+      }),
+    ),
+    'root-key': names(
+      'key',
+      Flags.string({
+        summary: 'File with the key of the FLARE image; keys/root.key beside the image by default.',
+        helpValue: 'FILE',
+      }),
+    ),
+    'new-root-key': names(
+      'key',
+      Flags.string({
+        summary: 'File with the key for the new image, mode 0600; without it a new random one.',
+        helpValue: 'FILE',
+      }),
+    ),
+    site: names(
+      {kind: 'file'},
+      Flags.string({
+        summary: 'Site configuration, as CC_SITE_YML; repeated, it builds an image for each site in one run.',
+        helpValue: 'FILE',
+        multiple: true,
+        multipleNonGreedy: true,
+      }),
+    ),
     development: Flags.boolean({summary: 'Let the host provide the keys: protects nothing, for trying things out.'}),
   }
 

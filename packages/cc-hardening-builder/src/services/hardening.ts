@@ -15,7 +15,7 @@ import {planStep, type PlannedStep} from 'cc-core/steps'
 import {hardenedLayout} from './layout.js'
 import {installedFlare} from './requirements.js'
 import {planSite, type Site} from './site.js'
-import {hardeningSteps, lock} from './steps.js'
+import {hardeningSteps, lock, siteStep} from './steps.js'
 
 /** Name of the image of this stage. */
 export const imageName = 'nvflare_cc_image_hardened'
@@ -70,7 +70,7 @@ export async function planHardening(options: HardeningOptions): Promise<Hardenin
   const config = await resolveKeys(takeOver(flare, options, site))
   const folders = workFolders(workDir, 'hardened')
   const {sourceDateEpoch, distribution} = flare.manifest
-  const open = await planOpen({image: flare, rootKey, tree: folders.tree}, join(folders.root, 'open'))
+  const open = await planOpen({image: flare, rootKey, tree: folders.tree}, folders.open)
   const build: ImageBuild = {
     title: `hardened image of ${site.name} (${site.role}) from ${flare.path}`,
     needs: ['build', 'open'],
@@ -83,7 +83,7 @@ export async function planHardening(options: HardeningOptions): Promise<Hardenin
       needs: [],
       steps: [
         ...(await keySteps(config, folders.tree, sourceDateEpoch)),
-        ...(await hardeningSteps({config, site, requirements, tree: folders.tree, workDir, sourceDateEpoch})),
+        ...(await hardeningSteps({config, requirements, tree: folders.tree, workDir, sourceDateEpoch})),
       ],
       workDir,
     }),
@@ -98,6 +98,10 @@ export async function planHardening(options: HardeningOptions): Promise<Hardenin
       tool,
       rootKey: newRootKey,
       extra: {'python.json': lock},
+    },
+    own: {
+      partition: 'cc-ro',
+      fill: (output) => siteStep(site, {output, gid: config.os.user.gid, sourceDateEpoch}),
     },
   }
   return {build, site}

@@ -13,16 +13,15 @@ export const lock = '/usr/share/cc/python.json'
 
 export interface StepsRequest {
   config: Config
-  site: Site
   requirements: PlannedRequirements
   tree: string
   workDir: string
   sourceDateEpoch: number
 }
 
-/** The steps that make a FLARE image a hardened one; nothing in them depends on the site but its role's folders. */
+/** The steps that make a FLARE image a hardened one; nothing in them depends on the site. */
 export async function hardeningSteps(request: StepsRequest): Promise<PlannedStep[]> {
-  const {config, site, requirements, tree, workDir, sourceDateEpoch} = request
+  const {config, requirements, tree, workDir, sourceDateEpoch} = request
   const {os, flare, hardening, layout} = config
   const {venv} = flare
   const {inputs, environment, notes} = requirements
@@ -78,7 +77,6 @@ export async function hardeningSteps(request: StepsRequest): Promise<PlannedStep
     planStep('base/90-clean', {tree, ...epoch}),
     planStep('flare/95-compile', {tree, folder: [venv, '/usr/lib/python3'], ...epoch}),
     planStep('hardening/90-verify', {tree, setuid}),
-    siteStep(site, {output: `${tree}${layout.partitions['cc-ro']?.from ?? ''}`, gid: os.user.gid, sourceDateEpoch}),
   ])
 }
 
