@@ -1,7 +1,7 @@
 import {resolve} from 'node:path'
 
 import {Flags} from '@oclif/core'
-import {CcCommand} from 'cc-core/command'
+import {CcCommand, names} from 'cc-core/command'
 
 import {planFlare} from './services/flare.js'
 
@@ -22,18 +22,28 @@ It needs no root and asks nothing. What the image is (os, boot, layout) is taken
   ]
 
   static override flags = {
-    image: Flags.string({
-      summary: 'Image directory of the base image, or the qcow2 in it; OUTPUT/confidential_computing_image by default.',
-      helpValue: 'DIR|QCOW2',
-    }),
-    'root-key': Flags.string({
-      summary: 'File with the key of the base image; keys/root.key beside the image by default.',
-      helpValue: 'FILE',
-    }),
-    'new-root-key': Flags.string({
-      summary: 'File with the key for the new image, mode 0600; without it a new random one.',
-      helpValue: 'FILE',
-    }),
+    image: names(
+      {kind: 'any'},
+      Flags.string({
+        summary:
+          'Image directory of the base image, or the qcow2 in it; OUTPUT/confidential_computing_image by default.',
+        helpValue: 'DIR|QCOW2',
+      }),
+    ),
+    'root-key': names(
+      'key',
+      Flags.string({
+        summary: 'File with the key of the base image; keys/root.key beside the image by default.',
+        helpValue: 'FILE',
+      }),
+    ),
+    'new-root-key': names(
+      'key',
+      Flags.string({
+        summary: 'File with the key for the new image, mode 0600; without it a new random one.',
+        helpValue: 'FILE',
+      }),
+    ),
     size: Flags.string({summary: 'Size of the disk, such as 20G.', helpValue: 'SIZE', default: '10G'}),
   }
 

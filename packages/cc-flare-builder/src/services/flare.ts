@@ -57,7 +57,7 @@ export async function planFlare(options: FlareOptions): Promise<ImageBuild> {
     outputDir,
     tree: await planTree({
       tree: folders.tree,
-      origin: await planOpen({image: base, rootKey, tree: folders.tree}, join(folders.root, 'open')),
+      origin: await planOpen({image: base, rootKey, tree: folders.tree}, folders.open),
       originKey: createHash('sha256').update(JSON.stringify(base.manifest)).digest('hex'),
       needs: [],
       steps: await flareSteps(config, base, folders.tree, workDir),
