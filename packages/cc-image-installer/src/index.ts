@@ -1,7 +1,7 @@
 import {resolve} from 'node:path'
 
 import {Flags} from '@oclif/core'
-import {CcCommand} from 'cc-core/command'
+import {CcCommand, names} from 'cc-core/command'
 
 import {planInstall} from './services/install.js'
 
@@ -25,15 +25,21 @@ Without --iso it installs from the package mirror that this host is configured f
   ]
 
   static override flags = {
-    iso: Flags.string({
-      summary: 'Ubuntu 22.04 or 24.04 live-server ISO; without it the package mirror.',
-      helpValue: 'FILE',
-    }),
+    iso: names(
+      {kind: 'file'},
+      Flags.string({
+        summary: 'Ubuntu 22.04 or 24.04 live-server ISO; without it the package mirror.',
+        helpValue: 'FILE',
+      }),
+    ),
     'iso-sha256': Flags.string({summary: 'The sha256 that the ISO must have.', helpValue: 'HASH'}),
-    'root-key': Flags.string({
-      summary: 'File with the key of the root partition, mode 0600; without it a new random one.',
-      helpValue: 'FILE',
-    }),
+    'root-key': names(
+      'key',
+      Flags.string({
+        summary: 'File with the key of the root partition, mode 0600; without it a new random one.',
+        helpValue: 'FILE',
+      }),
+    ),
   }
 
   async run(): Promise<object> {

@@ -3,7 +3,7 @@ import {existsSync} from 'node:fs'
 import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {checkPaths, checkSecurity, refusePaths, type Config, type DistributionId} from 'cc-core/config'
+import {checkPaths, checkSecurity, type Config, type DistributionId} from 'cc-core/config'
 import {CcError} from 'cc-core/errors'
 import {checkHostMirrors} from 'cc-core/host'
 import {planKeys, resolveKeys} from 'cc-core/keys'
@@ -141,7 +141,7 @@ async function isoOrigin(path: string, {config, signal}: InstallOptions, folders
   return {
     profile,
     source: {kind: 'iso', label: iso.label, sha256},
-    key: await keyOf(sha256, ...layers),
+    key: keyOf(sha256, ...layers),
     pool: extracted,
     iso: await listIsoPackages(iso, chosen, signal),
     tasks: async () => [
@@ -161,11 +161,6 @@ async function isoOrigin(path: string, {config, signal}: InstallOptions, folders
 
 async function mirrorOrigin({config, workDir}: InstallOptions, folders: WorkFolders): Promise<Origin> {
   const {source, distribution} = config
-  const files = source.mirrors.filter((mirror) => mirror.startsWith('/'))
-  refusePaths(
-    files.map((path) => ({key: 'source.mirrors', path, kind: 'file'})),
-    {missing: true},
-  )
   const profile =
     distribution === 'auto' ? profileOfHost(await readFile('/etc/os-release', 'utf8')) : profiles[distribution]
   await checkHostMirrors(
@@ -177,7 +172,7 @@ async function mirrorOrigin({config, workDir}: InstallOptions, folders: WorkFold
   return {
     profile,
     source: {kind: 'mirror', label: `${profile.id} package mirror`, sha256: null},
-    key: await keyOf(profile.id, ...source.mirrors),
+    key: keyOf(profile.id, ...source.mirrors),
     pool: null,
     iso: null,
     tasks: async (sourceDateEpoch) => [
@@ -268,13 +263,8 @@ async function baseSteps(request: BaseRequest): Promise<PlannedStep[]> {
   ])
 }
 
-/** The content hash of an origin: what it is made from, and the steps that make it. */
-async function keyOf(...parts: string[]): Promise<string> {
-  const scripts = await Promise.all(['source', 'lib'].map((name) => hashFolder(join(scriptsDirectory(), name))))
-  return createHash('sha256')
-    .update(JSON.stringify([...scripts, ...parts]))
-    .digest('hex')
-}
+/** The content hash of what an origin is made from. */
+const keyOf = (...parts: string[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex')
 
 /** SOURCE_DATE_EPOCH as https://reproducible-builds.org/specs/source-date-epoch/ has it. */
 function epochOf(text: string | undefined): number {
