@@ -1,7 +1,7 @@
 import {resolve} from 'node:path'
 
 import {Flags} from '@oclif/core'
-import {BaseCommand, globalGroup} from 'cc-core/command'
+import {BaseCommand, globalGroup, names} from 'cc-core/command'
 import {formatSize, parseSize} from 'cc-core/config'
 import {CcError} from 'cc-core/errors'
 import {growImage, planGrow, showGrow, type GrowResult} from 'cc-core/resize'
@@ -28,11 +28,14 @@ It needs no root and no key, and reads no content. An interrupted run leaves a w
   ]
 
   static override flags = {
-    image: Flags.string({
-      summary: 'The image directory, or the qcow2 in it.',
-      helpValue: 'DIR|QCOW2',
-      required: true,
-    }),
+    image: names(
+      {kind: 'any'},
+      Flags.string({
+        summary: 'The image directory, or the qcow2 in it.',
+        helpValue: 'DIR|QCOW2',
+        required: true,
+      }),
+    ),
     size: Flags.string({
       summary: 'Size of the disk to be, for example 20G: whole MiB, not less than it has.',
       helpValue: 'SIZE',
