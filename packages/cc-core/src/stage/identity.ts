@@ -2,7 +2,7 @@ import {createHash} from 'node:crypto'
 import {fileURLToPath} from 'node:url'
 
 import {writerVersions} from '../host/index.js'
-import {hashFolder, scriptsDirectory} from '../steps/index.js'
+import {hashFiles, hashFolder, scriptsDirectory} from '../steps/index.js'
 
 /** The code of this package as it runs: compiled, or its source in tests. */
 const ownCode = fileURLToPath(new URL('..', import.meta.url))
@@ -22,6 +22,6 @@ export function sealIdentity(): Promise<string> {
 }
 
 async function readIdentity(): Promise<string> {
-  const parts = [await hashFolder(ownCode, isCode), await hashFolder(scriptsDirectory()), await writerVersions()]
+  const parts = [await hashFiles(ownCode, isCode), await hashFolder(scriptsDirectory()), await writerVersions()]
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex')
 }

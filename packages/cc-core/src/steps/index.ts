@@ -1,5 +1,6 @@
 export {readContract, type StepContract, type StepParameter} from './contract.js'
 export {
+  hashFiles,
   hashFolder,
   planStep,
   scriptsDirectory,

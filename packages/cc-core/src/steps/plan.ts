@@ -96,11 +96,14 @@ export async function stepKeys(steps: readonly PlannedStep[], origin: string, wo
   return keys
 }
 
+/** The sha256 over the names and bytes of all files below a folder. */
+export const hashFolder = (folder: string): Promise<string> => hashFiles(folder, () => true)
+
 /**
- * The sha256 over the names and bytes of all files below a folder.
- * @param keep which files count, by their names below the folder; all by default
+ * The same for some of the files.
+ * @param keep which files count, by their names below the folder
  */
-export async function hashFolder(folder: string, keep: (name: string) => boolean = () => true): Promise<string> {
+export async function hashFiles(folder: string, keep: (name: string) => boolean): Promise<string> {
   const hash = createHash('sha256')
   for (const name of (await filesBelow(folder)).filter(keep).sort()) {
     const bytes = await readFile(pathBelow(folder, name))
