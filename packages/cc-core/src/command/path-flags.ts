@@ -23,7 +23,7 @@ export const namedBy = (flag: object): NamedPath | undefined => named.get(flag)
 
 /**
  * Check the paths that a user has named, before anything is read or written. Something that is not there is left to
- * what says more of it, except for keys.
+ * what says more of it, except for keys and folders.
  * @param flags by what the user knows them as, such as --image
  * @throws E_USAGE for what cannot be read or written, E_KEY for a key that is missing, too short, or not secret
  */
@@ -44,6 +44,8 @@ export function checkNamedPaths(flags: readonly {label: string; flag: object; va
     else inputs.push({...own, kind: what.kind, leastBytes: 0})
   }
   refusePaths(inputs, {missing: false, code: 'E_USAGE'})
+  const folders = inputs.filter(({kind}) => kind === 'folder')
+  refusePaths(folders, {missing: true, code: 'E_USAGE'})
   refusePaths(keys, {missing: true, code: 'E_KEY'})
 }
 

@@ -94,6 +94,7 @@ export function readYaml(file: string, written: Written = new Map()): Tree {
     bytes = readFileSync(file)
   } catch (error) {
     throw new CcError('E_CONFIG', `cannot read the configuration file '${file}': ${(error as Error).message}`, {
+      suggestions: ['correct the path, or the permissions of the file'],
       reason: error,
     })
   }

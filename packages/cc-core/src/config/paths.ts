@@ -38,7 +38,7 @@ function below(node: PathNode, value: unknown, key: string): HostPath[] {
  * example, would be waited for.
  * @param sections those that the command uses
  * @param missing whether something that is not there is refused here, too, or left to what says more of it
- * @throws E_CONFIG that names every problem at once
+ * @throws E_CONFIG that names every problem at once; E_KEY where all are keys that are empty, short or not secret
  */
 export function checkPaths(config: Config, sections: readonly (keyof Config)[], {missing}: {missing: boolean}): void {
   refusePaths(pathsOf(config, sections), {missing})
@@ -54,7 +54,8 @@ export function refusePaths(
 ): void {
   const problems = paths.map((path) => problemOf(path, missing)).filter((problem) => problem !== null)
   if (problems.length === 0) return
-  throw new CcError(code, problems.map(({text}) => text).join('; '), {
+  const onlyKeys = problems.every(({isKey}) => isKey)
+  throw new CcError(onlyKeys ? 'E_KEY' : code, problems.map(({text}) => text).join('; '), {
     suggestions: [...new Set(problems.map(({hint}) => hint))],
   })
 }
@@ -74,12 +75,16 @@ export function refuseColon(folder: string, program: string, instead: string): v
 interface Problem {
   text: string
   hint: string
+  /** The file is there, but is not one to take a key from. */
+  isKey: boolean
 }
 
 function problemOf({key, path, kind, secret = false, leastBytes = 1}: HostPath, missing: boolean): Problem | null {
   const word = kind === 'any' ? 'file or folder' : kind
-  const problem = (text: string, hint = 'correct the path, or the permissions of the file') => ({
-    ...{text: `${key}: ${text}`, hint},
+  const problem = (text: string, hint = 'correct the path, or the permissions of the file', isKey = false) => ({
+    text: `${key}: ${text}`,
+    hint,
+    isKey,
   })
   try {
     const stat = statSync(path)
@@ -89,12 +94,13 @@ function problemOf({key, path, kind, secret = false, leastBytes = 1}: HostPath, 
     closeSync(openSync(path, 'r'))
     const mode = (stat.mode & 0o7777).toString(8)
     if (secret && (stat.mode & 0o077) !== 0)
-      return problem(`'${path}' has mode ${mode}: others can read it`, `chmod 600 '${path}'`)
+      return problem(`'${path}' has mode ${mode}: others can read it`, `chmod 600 '${path}'`, true)
     if (kind !== 'file' || stat.size >= leastBytes) return null
-    if (stat.size === 0) return problem(`'${path}' is empty`, 'name the file that was meant')
+    if (stat.size === 0) return problem(`'${path}' is empty`, 'name the file that was meant', secret)
     return problem(
       `'${path}' has ${stat.size} bytes, at least ${leastBytes} are needed`,
       `make one: (umask 077; head -c ${leastBytes} /dev/urandom >FILE)`,
+      secret,
     )
   } catch (error) {
     const {code} = error as NodeJS.ErrnoException

@@ -45,7 +45,10 @@ export function configJsonSchema(): Record<string, unknown> {
 /** The words in `meta({type})` are for people; JSON Schema has types of its own. */
 function undoOwnTypes({jsonSchema}: {jsonSchema: Record<string, unknown>}): void {
   if (jsonSchema['kind'] !== undefined) jsonSchema['type'] = 'string'
-  for (const key of ['kind', 'leastBytes', 'secret', 'unless']) delete jsonSchema[key]
+  delete jsonSchema['kind']
+  delete jsonSchema['leastBytes']
+  delete jsonSchema['secret']
+  delete jsonSchema['unless']
   if (jsonSchema['type'] === 'size' || jsonSchema['type'] === 'bit mask') delete jsonSchema['type']
   if (jsonSchema['type'] === undefined) return
   const types = [jsonSchema['type']].flat().map((type) => (type === 'guest path' ? 'string' : type))
