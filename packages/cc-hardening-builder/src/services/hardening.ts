@@ -54,7 +54,8 @@ export interface HardeningPlan {
  */
 export async function planHardening(options: HardeningOptions): Promise<HardeningPlan> {
   const {outputDir, workDir, tool, newRootKey} = options
-  checkPaths(options.config, ['hardening', 'flare', 'launch', 'kbs'], {missing: false})
+  checkPaths(options.config, ['flare'], {missing: false})
+  checkPaths(options.config, ['hardening', 'launch', 'kbs'], {missing: true})
   const flare = await readImage(options.image, join(workDir, 'hardened'), options.signal)
   if (flare.manifest.stage !== 'flare') {
     throw new CcError('E_IMAGE', `${flare.path} is of the stage '${flare.manifest.stage}', a FLARE image is needed`, {
