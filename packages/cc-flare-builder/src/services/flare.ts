@@ -41,7 +41,8 @@ export interface FlareOptions {
  */
 export async function planFlare(options: FlareOptions): Promise<ImageBuild> {
   const {outputDir, workDir, tool, newRootKey} = options
-  checkPaths(options.config, ['flare', 'launch'], {missing: false})
+  checkPaths(options.config, ['flare'], {missing: false})
+  checkPaths(options.config, ['launch'], {missing: true})
   const base = await readImage(options.image, join(workDir, 'flare'), options.signal)
   if (base.manifest.stage !== 'base') {
     throw new CcError('E_IMAGE', `${base.path} is of the stage '${base.manifest.stage}', a base image is needed`)
