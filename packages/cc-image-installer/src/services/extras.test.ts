@@ -100,7 +100,7 @@ describe('a build with NVIDIA and attestation', () => {
     const version = async (...sets: string[]) => values(words(await plan(...all, ...sets), 'base/14-nvidia'), 'version')
     expect(await version()).toEqual(['550.163.01'])
     expect(await version('nvidia.version=550.90.07')).toEqual(['550.90.07'])
-    const repository = {source: 'deb https://h/p /', key: '/k.asc', fingerprint: 'A'.repeat(40)}
+    const repository = {source: 'deb https://h/p /', key: file('k.asc'), fingerprint: 'A'.repeat(40)}
     expect(await version(`nvidia.repository=${JSON.stringify(repository)}`)).toEqual([])
   })
 

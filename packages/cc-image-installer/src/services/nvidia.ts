@@ -1,4 +1,3 @@
-import {stat} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import type {Config} from 'cc-core/config'
@@ -155,9 +154,4 @@ async function checkSigning({key, certificate}: Config['nvidia']['signing']): Pr
   if (key === null || certificate === null) return
   await checkFile('nvidia.signing.certificate', certificate, null)
   await checkFile('nvidia.signing.key', key, null)
-  const mode = (await stat(key)).mode & 0o777
-  if ((mode & 0o077) !== 0)
-    throw new CcError('E_KEY', `nvidia.signing.key: '${key}' has mode ${mode.toString(8)}: others can read it`, {
-      suggestions: [`chmod 600 ${key}`],
-    })
 }
