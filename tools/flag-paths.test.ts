@@ -46,8 +46,8 @@ interface PathFlag {
 
 /** What we use of a command. */
 interface CommandClass {
-  baseFlags: object
-  flags: object
+  baseFlags: Record<string, object>
+  flags: Record<string, object>
   args: Record<string, {name: string}>
   run(argv: string[], options: {root: string}): Promise<unknown>
 }
