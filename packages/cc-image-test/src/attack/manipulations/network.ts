@@ -1,6 +1,6 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 
-import type {Verdict} from 'cc-core/report'
+import type {BootResult} from 'cc-core/vm'
 
 import {describeExit} from '../../judges/console-text.js'
 import {judgeScan, judgeSilence, type Scan} from '../../judges/network.js'
@@ -12,7 +12,7 @@ import {layWire} from '../wire/wire.js'
 
 /** What one boot on the wire of a hostile host showed. */
 interface WireBoot {
-  judged: Verdict
+  result: BootResult
   scans: Scan[]
   attempts: HostileHost['attempts']
   address4: string | null
@@ -28,7 +28,6 @@ function wireBoot(): (bench: Bench) => Promise<WireBoot> {
 }
 
 async function boot(bench: Bench): Promise<WireBoot> {
-  await bench.baseline()
   const machine = await bench.machine('network')
   const wire = await layWire()
   try {
@@ -57,9 +56,7 @@ async function boot(bench: Bench): Promise<WireBoot> {
       },
     })
     if (result.matched === null) throw new Error(describeExit(result))
-    const because = 'routes, names and servers of a hostile network change nothing of what the machine says of itself'
-    const judged = await judgeBoot(bench, result, {powerless: true, because})
-    return {judged, scans, attempts: host.attempts, address4: host.address4}
+    return {result, scans, attempts: host.attempts, address4: host.address4}
   } finally {
     wire.close()
   }
@@ -77,7 +74,11 @@ export function networkManipulations(): Manipulation[] {
       ...{id: 'hostile-network', group: 'network', title: 'DHCP, router and name server are hostile'},
       action:
         'is DHCP server, router and name server, with routes to everywhere, a host name, a proxy, a boot file and text for a shell',
-      run: async (bench) => (await once(bench)).judged,
+      run: async (bench) => {
+        const because =
+          'routes, names and servers of a hostile network change nothing of what the machine says of itself'
+        return judgeBoot(bench, (await once(bench)).result, {powerless: true, because})
+      },
     },
     scan('IPv4', 'scan-ipv4', true),
     scan('IPv6', 'scan-ipv6'),
