@@ -1,4 +1,6 @@
 import {execFileSync} from 'node:child_process'
+import {randomBytes} from 'node:crypto'
+import {once} from 'node:events'
 import {existsSync, readFileSync, writeFileSync} from 'node:fs'
 import {createServer} from 'node:http'
 import type {AddressInfo} from 'node:net'
@@ -10,7 +12,8 @@ import {isSettledReport, readSettledReport} from 'cc-core/vm'
 
 import {boot, copyImage, type Boot} from '../lib/boot.js'
 import {makeIso, type IsoForm} from '../lib/iso.js'
-import {buildOf, cc, errorOf, folder} from '../lib/lab.js'
+import {buildOf, cc, errorOf, folder, runAsUser} from '../lib/lab.js'
+import {watchProcesses} from '../lib/processes.js'
 import {standIn} from '../lib/tee.js'
 import {giveToUser} from '../lib/user.js'
 
@@ -56,6 +59,26 @@ function faults({console: lines, ended}: Boot): string[] {
   return [...(state === 'running' ? [] : [`is ${state}`]), ...failedUnits, ...others.filter((line) => bad.test(line))]
 }
 
+/** A package index that has no package, and is asked with a password. */
+async function privateIndex(): Promise<{url: string; password: string; close: () => Promise<number>}> {
+  const password = randomBytes(12).toString('hex')
+  let asked = 0
+  const server = createServer(({headers}, response) => {
+    const right = headers.authorization === `Basic ${Buffer.from(`site:${password}`).toString('base64')}`
+    if (right) asked += 1
+    response.writeHead(right ? 404 : 401, {'www-authenticate': 'Basic realm="packages"'}).end()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const {port} = server.address() as AddressInfo
+  const close = async () => {
+    server.close()
+    await once(server, 'close')
+    return asked
+  }
+  return {url: `http://site:${password}@127.0.0.1:${port}/simple`, password, close}
+}
+
 /** Both boots of an image, one beside the other. */
 async function bothBoots(name: string, image: string): Promise<Record<string, string[]>> {
   const [plain, seeded] = await Promise.all([
@@ -94,10 +117,22 @@ describe.each<IsoForm>(['like-bookworm', 'like-trixie', 'as-ubuntu-22.04', 'as-u
   )
 
   it(
-    'becomes a FLARE image that does so, too',
+    'becomes a FLARE image that does so, too; the password of a package index is seen nowhere',
     async () => {
-      const words = ['--image', imageOf('base'), '--output', join(work, 'flare'), '--size', '8G', '--json']
-      images['flare'] = buildOf(await cc('nvflare-cc-builder', words)).image
+      const index = await privateIndex()
+      const config = join(work, 'index.yaml')
+      writeFileSync(config, `flare: {extraIndexUrls: ["${index.url}"]}\n`, {mode: 0o600})
+      giveToUser(config)
+      const words = ['--image', imageOf('base'), '--output', join(work, 'flare'), '--size', '8G', '--config', config]
+      const seen = watchProcesses(index.password)
+      const result = await cc('nvflare-cc-builder', [...words, '--work-dir', join(work, 'flare-work'), '--json'])
+      expect(seen()).toEqual([])
+      images['flare'] = buildOf(result).image
+      // It was used, so it could have been seen.
+      expect(await index.close()).toBeGreaterThan(0)
+      const left = ['grep', '-rlF', '--', index.password, imageOf('flare'), join(work, 'flare-work')]
+      expect([result.stdout, result.stderr].join('')).not.toContain(index.password)
+      expect((await runAsUser(left)).stdout).toBe('')
       expect(faults(await watch(`${form}-flare`, images['flare'], true))).toEqual([])
     },
     hour,
@@ -191,11 +226,9 @@ describe("the driver of Ubuntu's archive", () => {
         if (existsSync(file)) response.end(readFileSync(file))
         else response.writeHead(404).end()
       })
-      const port = await new Promise<number>((done) => {
-        server.listen(0, '127.0.0.1', () => {
-          done((server.address() as AddressInfo).port)
-        })
-      })
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const {port} = server.address() as AddressInfo
       try {
         const mirror = `source.mirrors=["deb [check-date=no] http://127.0.0.1:${port} jammy main restricted"]`
         const words = ['nvidia.enabled=true', 'nvidia.onFailure=stop', 'nvidia.cuda.packages=[]', mirror]
