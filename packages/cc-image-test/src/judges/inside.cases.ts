@@ -2,7 +2,7 @@ import type {CasesOf} from '../fixtures/cases.js'
 import {duties, shellUnits, sysctls, type DataDisks} from './inside.js'
 
 const masked = shellUnits.map((unit) => `${unit}:masked`).join(' ')
-const units = {units: masked, emergency: '/usr/lib/cc/power-off'}
+const units = {units: masked, emergency: '/usr/lib/cc/power-off', rescue: '/usr/lib/cc/power-off'}
 const inForce = Object.fromEntries(Object.entries(sysctls).map(([key, [value]]) => [`sysctl.${key}`, value]))
 const tried = '/lib/modules/6.1/dummy.ko.xz'
 const accounts = {roots: 'root', shells: '', passwords: '', 'login-keys': ''}
@@ -68,21 +68,30 @@ export const cases: CasesOf<typeof import('./inside.js')> = {
       [{...units, units: masked.replace('ssh.service:masked', 'ssh.service:not-found')}],
     ],
     bad: {
+      'a rescue shell': [
+        {...units, units: masked.replace('rescue.service:masked', 'rescue.service:loaded'), rescue: '/bin/sh'},
+        /^rescue\.service runs \/bin\/sh$/,
+      ],
       'a getty': [
         {...units, units: masked.replace('getty@tty1.service:masked', 'getty@tty1.service:loaded')},
         /getty@tty1\.service is loaded/,
       ],
       'an emergency shell': [
-        {units: masked.replace('emergency.service:masked', 'emergency.service:loaded'), emergency: '/bin/sulogin'},
+        {
+          ...units,
+          units: masked.replace('emergency.service:masked', 'emergency.service:loaded'),
+          emergency: '/bin/sulogin',
+        },
         /emergency\.service runs \/bin\/sulogin/,
       ],
     },
     missing: {
+      'nobody knows what the rescue unit runs': [{...units, rescue: undefined}],
       'no unit': [{...units, units: ''}],
       'one unit': [{...units, units: masked.replace('rescue.service:masked', '')}],
       'the state of one unit': [{...units, units: masked.replace('rescue.service:masked', 'rescue.service:')}],
       'what emergency.service runs': [
-        {units: masked.replace('emergency.service:masked', 'emergency.service:loaded'), emergency: ''},
+        {...units, units: masked.replace('emergency.service:masked', 'emergency.service:loaded'), emergency: ''},
       ],
     },
   },

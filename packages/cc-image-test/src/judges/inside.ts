@@ -62,16 +62,19 @@ export const shellUnits = [
 export const judgeShellUnits = ofFacts(
   'units',
   'emergency',
-)(({units, emergency}) => {
-  const states = new Map(wordsOf(units).map((word) => [word.slice(0, word.lastIndexOf(':')), word.split(':').at(-1)]))
+  'rescue',
+)((facts) => {
+  const words = wordsOf(facts.units)
+  const states = new Map(words.map((word) => [word.slice(0, word.lastIndexOf(':')), word.split(':').at(-1)]))
   const problems = shellUnits.flatMap((unit) => {
     const state = states.get(unit)
     if (state === 'masked' || state === 'not-found') return []
-    const powersOff = /^(emergency|rescue)\.service$/.test(unit) && state === 'loaded'
-    if (!powersOff) return [`${unit} is ${state === undefined || state === '' ? 'not reported' : state}`]
-    return emergency === '/usr/lib/cc/power-off' ? [] : [`emergency.service runs ${emergency || 'nothing'}`]
+    const name = unit === 'emergency.service' ? 'emergency' : unit === 'rescue.service' ? 'rescue' : null
+    if (name === null || state !== 'loaded')
+      return [`${unit} is ${state === undefined || state === '' ? 'not reported' : state}`]
+    return facts[name] === '/usr/lib/cc/power-off' ? [] : [`${unit} runs ${facts[name] || 'nothing'}`]
   })
-  return defendedUnless([...new Set(problems)], 'powerless', 'masked, or power off in its place')
+  return defendedUnless(problems, 'powerless', 'masked, or power off in its place')
 })
 
 export const judgeSwap = ofFacts(
