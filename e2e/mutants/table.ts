@@ -190,6 +190,10 @@ const machine: Group = {
       findings: [['inside-units', /^emergency\.service runs \/bin\/sh$/]],
     },
     {
+      ...{id: 'rescue-shell', what: 'the rescue unit is a shell'},
+      findings: [['inside-units', /^rescue\.service runs \/bin\/sh$/]],
+    },
+    {
       ...{id: 'generator', what: 'a generator of systemd is not masked'},
       findings: [['inside-generators', /^\/usr\/lib\/systemd\/system-generators\/systemd-debug-generator$/]],
     },

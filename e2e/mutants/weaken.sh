@@ -116,6 +116,7 @@ debug-shell() { rm "$masks/debug-shell.service"; }
 serial-getty() { rm "$masks/serial-getty@.service"; }
 ctrl-alt-del() { rm "$masks/ctrl-alt-del.target"; }
 emergency-shell() { change "$masks/emergency.service" 's,^ExecStart=.*,ExecStart=/bin/sh,'; }
+rescue-shell() { change "$masks/rescue.service" 's,^ExecStart=.*,ExecStart=/bin/sh,'; }
 initrd-shell() {
 	{
 		cat "$tree/usr/lib/cc/lib/console.sh"
