@@ -33,8 +33,10 @@ const dnsPort = 53
 const linkLocal = ['169.254.0.0/16', 'fe80::/10']
 
 /**
- * Whether a packet may be on the wire, by protocol, destination and port. Questions to a name server go by TCP, too:
- * systemd-resolved turns to TCP after it has lost three questions by UDP, and a hostile name server answers none.
+ * Whether a packet may be on the wire, by protocol, destination and port. Questions to a name server go by TCP, too. Seen
+ * of systemd-resolved 252: a name server that does not answer is asked three times with EDNS0 and three times without, a
+ * question each 5 seconds, and then by TCP; one whose answers are marked as truncated is asked by TCP at once; one that
+ * answers, be it with an error, never. Our hostile name server does not answer.
  */
 export function mayLeave({protocol, address, port}: Attempt, {rules, resolvers, dhcp}: Outbound): boolean {
   if (protocol === 'echo') return false
