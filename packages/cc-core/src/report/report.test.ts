@@ -174,12 +174,13 @@ describe('reportTable', () => {
       'skip  Left out  0.0 s  found',
       '',
       '1 passed, 1 failed, 1 skipped',
+      'took 1 min 10 s',
     ])
   })
 
   it('keeps a detail in its column, and on its lines', () => {
     const long = {...report, checks: [{...checks[0], detail: 'a\nb '.repeat(20).trim()} as Check]}
-    const lines = reportTable(long, 50).split('\n').slice(0, -2)
+    const lines = reportTable(long, 50).split('\n').slice(0, -3)
     expect(lines.length).toBeGreaterThan(1)
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(50)
     expect(lines[1]).toMatch(/^ {19}[ab]/)
@@ -193,7 +194,7 @@ describe('reportTable', () => {
       {id: 'z', title: 'Z', status: 'failed', detail: 'found', ms: 0, ...again},
     ]
     const lines = reportTable({...report, checks: [tried, ...looked]}).split('\n')
-    expect(lines.map((line) => line.trim()).slice(0, -2)).toEqual([
+    expect(lines.map((line) => line.trim()).slice(0, -3)).toEqual([
       'pass  X  0.0 s  found',
       ...['done: writes', 'repeat: test --only x'],
       ...['pass  Y  0.0 s  found', 'FAIL  Z  0.0 s  found', 'repeat: test --only x'],

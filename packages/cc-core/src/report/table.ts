@@ -8,7 +8,7 @@ const words = {passed: 'pass', failed: 'FAIL', skipped: 'skip'} as const
  * The checks as a table for people: how it went, what was looked at, how long it took, what was found.
  * @param width columns of the terminal: longer text goes on in its own column; Infinity keeps each check on one line
  */
-export function reportTable({checks}: Report, width = Infinity): string {
+export function reportTable({checks, ms}: Report, width = Infinity): string {
   const titleWidth = Math.max(...checks.map(({title}) => title.length), 0)
   const timeWidth = Math.max(...checks.map(({ms}) => formatMs(ms).length), 0)
   const indent = 4 + 2 + titleWidth + 2 + timeWidth + 2
@@ -18,7 +18,7 @@ export function reportTable({checks}: Report, width = Infinity): string {
       .flatMap((text) => wrap(text, Math.max(width - indent, 30)))
       .map((text, index) => ((index === 0 ? head : ' '.repeat(indent)) + text).trimEnd())
   })
-  return [...lines, '', summaryLine(checks)].join('\n')
+  return [...lines, '', summaryLine(checks), `took ${formatMs(ms)}`].join('\n')
 }
 
 /** What was found; in lines of their own what to do, what was done, and how to do it again. */
