@@ -29,6 +29,8 @@ interface Hands {
   ask: (command: string, options?: Record<string, unknown>) => Promise<void>
   /** Lays a further cable to the machine, and answers at its other end. */
   cable: () => Promise<Wire>
+  /** The id of a PCI port that nothing is plugged into yet. */
+  port: () => string
 }
 
 export interface LiveAttack extends Omit<Manipulation, 'run'> {
@@ -46,8 +48,8 @@ export interface LiveAttack extends Omit<Manipulation, 'run'> {
 }
 
 /** PCI ports into which something can be plugged while the machine runs: a machine without them takes nothing. */
-const ports = ['port1', 'port2']
-const portWords = ports.flatMap((id, index) => ['-device', `pcie-root-port,id=${id},chassis=${index + 1}`])
+const ports = Array.from({length: 8}, (_, index) => `port${index}`)
+const portWords = ports.flatMap((id, index) => ['-device', `pcie-root-port,id=${id},chassis=${index}`])
 
 /** Attacks on a machine that is up, as manipulations. */
 export const live = (entries: readonly LiveAttack[]): Manipulation[] =>
@@ -100,7 +102,9 @@ async function attack(
             const error = refusal.safeParse(await monitor.execute(command, options))
             done.push({what: command, error: error.success ? error.data.error.desc : null})
           }
-          await act({machine, monitor, ask, cable: async () => (await cable()).wire})
+          const free = [...ports]
+          const port = () => free.shift() ?? 'none-left'
+          await act({machine, monitor, ask, cable: async () => (await cable()).wire, port})
           await sleep(patienceMs, undefined, {signal}).catch(() => undefined)
           if (!signal.aborted) afterwards = await look(monitor, first.host, signal)
         } finally {
@@ -139,12 +143,12 @@ async function look(monitor: Monitor, host: HostileHost, signal: AbortSignal): P
 }
 
 /** Plug in a raw disk. */
-async function plugDisk({ask}: Hands, id: string, file: string, serial: string, port: string): Promise<void> {
+async function plugDisk({ask, port}: Hands, id: string, file: string, serial: string): Promise<void> {
   await ask('blockdev-add', {driver: 'raw', 'node-name': `${id}-file`, file: {driver: 'file', filename: file}})
-  await ask('device_add', {driver: 'virtio-blk-pci', id, drive: `${id}-file`, bus: port, serial})
+  await ask('device_add', {driver: 'virtio-blk-pci', id, drive: `${id}-file`, bus: port(), serial})
 }
 
-export const liveManipulations = live([
+export const liveAttacks: readonly LiveAttack[] = [
   {
     ...{id: 'hotplug-disk', group: 'devices', title: 'A disk is plugged in while the machine runs', quick: true},
     action: 'plugs in a disk with a file system of the host, which has the label and the partition type of cc-root',
@@ -153,7 +157,7 @@ export const liveManipulations = live([
     act: async (hands) => {
       const {file} = await hostileFilesystem(hands.machine.folder, 16 * mebibyte)
       const disk = await hostileDisk(hands.machine.folder, 'hot', [{type: types.root, name: 'cc-root', content: file}])
-      await plugDisk(hands, 'hot', disk, 'hot', 'port1')
+      await plugDisk(hands, 'hot', disk, 'hot')
     },
   },
   {
@@ -163,21 +167,21 @@ export const liveManipulations = live([
     disks: ['hot-input', 'hot-log'],
     act: async (hands) => {
       const {file} = await hostileFilesystem(hands.machine.folder, 16 * mebibyte)
-      await plugDisk(hands, 'hot-input', file, 'nvflare-input', 'port1')
+      await plugDisk(hands, 'hot-input', file, 'nvflare-input')
       const empty = await hostileDisk(hands.machine.folder, 'empty', [])
-      await plugDisk(hands, 'hot-log', empty, 'nvflare-log', 'port2')
+      await plugDisk(hands, 'hot-log', empty, 'nvflare-log')
     },
   },
   {
     ...{id: 'hotplug-network', group: 'devices', title: 'Network cards are plugged in while the machine runs'},
     action: 'plugs in a virtio and an e1000e card whose DHCP server, router and name server are hostile',
     because: 'the firewall is by address and port, not by card; a driver that is not loaded yet is refused',
-    act: async ({ask, cable}) => {
+    act: async ({ask, cable, port}) => {
       for (const [index, driver] of ['virtio-net-pci', 'e1000e'].entries()) {
         const {local, remote} = (await cable()).ends
         await ask('netdev_add', {type: 'socket', id: `net${index}`, udp: remote, localaddr: local})
         const mac = `52:54:00:77:01:0${index}`
-        await ask('device_add', {driver, id: `card${index}`, netdev: `net${index}`, mac, bus: ports[index]})
+        await ask('device_add', {driver, id: `card${index}`, netdev: `net${index}`, mac, bus: port()})
       }
     },
   },
@@ -186,9 +190,9 @@ export const liveManipulations = live([
     action: 'plugs in a USB controller with a keyboard and a stick, types, presses Ctrl-Alt-Del and SysRq',
     because: 'no driver is loaded once the machine is up, and nothing reads a keyboard',
     disks: ['stick'],
-    act: async ({machine, monitor, ask}) => {
+    act: async ({machine, monitor, ask, port}) => {
       const {file} = await hostileFilesystem(machine.folder, 16 * mebibyte)
-      await ask('device_add', {driver: 'qemu-xhci', id: 'usb', bus: 'port1'})
+      await ask('device_add', {driver: 'qemu-xhci', id: 'usb', bus: port()})
       await ask('device_add', {driver: 'usb-kbd', id: 'keyboard', bus: 'usb.0'})
       await ask('blockdev-add', {driver: 'raw', 'node-name': 'stick-file', file: {driver: 'file', filename: file}})
       await ask('device_add', {driver: 'usb-storage', id: 'stick', drive: 'stick-file', bus: 'usb.0'})
@@ -210,4 +214,6 @@ export const liveManipulations = live([
       }
     },
   },
-])
+]
+
+export const liveManipulations = live(liveAttacks)
