@@ -95,7 +95,7 @@ async function runJob(bench: Bench): Promise<Job> {
         ...{initrd: copy.file('initrd.img'), cmdline: copy.manifest.cmdline, more: wire.words(guestMac)},
         ...{disks: [firstDisk(disk)], keys: developmentKeys(copy, copy.file('keys/root.key'))},
       },
-      ...{timeoutMs: settings.timeoutMs + 480_000, signal, until: (line) => said(line).startsWith('CC-PROBE end ')},
+      ...{timeoutMs: settings.timeoutMs + 720_000, signal, until: (line) => said(line).startsWith('CC-PROBE end ')},
       logFile: join(settings.logDir, 'job.log'),
     })
     // A machine that a job stalls does not come to the end: what was said before is evidence, what is missing fails.
