@@ -163,7 +163,15 @@ describe('what the tests above look for is found', () => {
       const work = folder('kept')
       const unit = join(work, 'late.service')
       writeFileSync(unit, '[Service]\nType=oneshot\nExecStart=/bin/sh -c "sleep 10; exit 1"\n')
-      const file = `os.files=[{path: /etc/systemd/system/multi-user.target.wants/late.service, from: ${unit}, mode: "0644"}]`
+      // A file in multi-user.target.wants would only name a unit; this is no place for one.
+      const want = join(work, 'want.conf')
+      writeFileSync(want, '[Unit]\nWants=late.service\n')
+      const system = '/etc/systemd/system'
+      const files = [
+        `{path: ${system}/late.service, from: ${unit}, mode: "0644"}`,
+        `{path: ${system}/multi-user.target.d/late.conf, from: ${want}, mode: "0644"}`,
+      ]
+      const file = `os.files=[${files.join(', ')}]`
       const {image} = buildOf(await base('like-bookworm', work, 'os.keep=[cloud-init]', file))
       const found = faults(await watch('kept', image, true))
       expect(found.join('\n')).toContain(marker)
