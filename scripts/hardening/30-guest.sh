@@ -71,6 +71,12 @@ done <"$own/etc/masked-units"
 # The sockets, timers and paths of what is masked or gone would fail.
 read_list idle python3 -B "$scripts_dir/lib/units.py" idle "$tree"
 for unit in "${idle[@]}"; do ln -sfn /dev/null "$units/$unit"; done
+# Nobody gets a user namespace here (user.max_user_namespaces): a service that asks for one would fail.
+read_list users python3 -B "$scripts_dir/lib/units.py" users "$tree"
+for unit in "${users[@]}"; do
+	mkdir -p "$units/$unit.d"
+	printf '[Service]\nPrivateUsers=no\n' >"$units/$unit.d/zz-cc.conf"
+done
 # Generators make units of what the host says: command line, EFI variables, credentials, partitions. Ours reads boot.conf.
 for kind in system-generators system-environment-generators; do
 	mkdir -p "$tree/etc/systemd/$kind"

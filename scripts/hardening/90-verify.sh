@@ -59,5 +59,7 @@ done
 # A unit that fails at boot is found here.
 read_list failing python3 -B "$scripts_dir/lib/units.py" check "$tree"
 findings+=("${failing[@]}")
+read_list users python3 -B "$scripts_dir/lib/units.py" users "$tree"
+findings+=("${users[@]/%/ asks for a user namespace, and gets none}")
 
 ((${#findings[@]} == 0)) || die E_IMAGE "the hardened tree is not closed: $(printf '%s; ' "${findings[@]}")" "take it out in scripts/hardening/20-remove.sh, or list it in hardening.setuid"

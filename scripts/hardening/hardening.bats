@@ -236,3 +236,24 @@ said() { sed -n "s/^$1=//p" "$unit"; }
 		grep -qx "$line" "$units/nvflare-log.service"
 	done
 }
+
+@test "a service that asks for a user namespace runs without one, and one that came later is found" {
+	local lib=$tree/usr/lib
+	as_user mkdir -p "$lib"/systemd/system/irq.service.d "$tree/opt" "$lib/modules"
+	: | as_user tee "$tree/etc/fstab"
+	for unit in networkd resolved; do as_user tee "$lib/systemd/system/systemd-$unit.service" </dev/null; done
+	service() { printf '[Service]\nExecStart=/bin/true\n%s\n' "$2" | as_user tee "$lib/systemd/system/$1" >/dev/null; }
+	service irq.service PrivateUsers=
+	printf '[Service]\nPrivateUsers=self\n' | as_user tee "$lib/systemd/system/irq.service.d/more.conf" >/dev/null
+	service each@.service PrivateUsers=yes
+	service none.service PrivateUsers=no
+	service plain.service PrivateTmp=yes
+	step 30-guest --tree "$tree" --guest "$BATS_TEST_DIRNAME/../guest" --lockdown none
+	((status == 0)) || { echo "$output" && return 1; }
+	for unit in irq each@; do grep -qx PrivateUsers=no "$tree/etc/systemd/system/$unit.service.d/zz-cc.conf"; done
+	[[ ! -e $tree/etc/systemd/system/none.service.d && ! -e $tree/etc/systemd/system/plain.service.d ]]
+	service late.service PrivateUsers=identity
+	step 90-verify --tree "$tree"
+	failed_with E_IMAGE 'late.service asks for a user namespace, and gets none'
+	[[ $output != *'irq.service asks'* && $output != *'each@.service asks'* ]]
+}

@@ -3,6 +3,7 @@
 
     units.py idle TREE    enabled sockets, timers, paths and automounts that start what is masked or missing
     units.py check TREE   every problem of a unit that is wanted at boot, a line each
+    units.py users TREE   services that ask for a user namespace: they fail where the kernel gives none
 
 Only what a folder of units says is looked at: what generators make at boot is not there yet.
 """
@@ -164,8 +165,25 @@ def check(tree, units):
                 yield "%s starts %s, which does not exist" % (unit, program)
 
 
+def services(tree):
+    """Every service of the tree that is not masked, also those that nothing wants yet; templates by their own name."""
+    names = {name for folder in tree.folders for name in os.listdir(os.path.join(tree.root, folder))}
+    return sorted(name for name in names if name.endswith(".service") and tree.file(name) not in (None, "/dev/null"))
+
+
+def users(tree):
+    for unit in services(tree):
+        value = (tree.settings(unit).get("PrivateUsers") or ["no"])[-1]
+        if value.lower() not in ("no", "false", "0", "off", "n", "f"):
+            yield unit
+
+
 def main(mode, root):
     tree = Tree(os.path.realpath(root))
+    if mode == "users":
+        for unit in users(tree):
+            print(unit)
+        return
     units = at_boot(tree)
     if not units:
         sys.exit("no unit is wanted at boot in %s" % root)
@@ -174,6 +192,6 @@ def main(mode, root):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or sys.argv[1] not in ("idle", "check"):
+    if len(sys.argv) != 3 or sys.argv[1] not in ("idle", "check", "users"):
         sys.exit(__doc__)
     main(*sys.argv[1:])
