@@ -46,6 +46,8 @@ export interface SealRequest {
   source: Manifest['source']
   sourceDateEpoch: number
   buildKey: string
+  /** The kernel command line, where it is not to be that of the configuration: for a copy of an image. */
+  cmdline?: string
   /** Name and version of the command, for the manifest. */
   tool: string
   /** A key for cc-root instead of a new random one. */
@@ -97,7 +99,7 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
   const keys = join(target, 'keys')
   const filled = filledPartitions(request, work, keys)
   const seed = seedOf(request)
-  const cmdline = imageCommandLine(request)
+  const cmdline = request.cmdline ?? imageCommandLine(request)
   const files = Object.fromEntries([
     ...filled.filter(isEncrypted).map(({name, files: {header}}) => [`headers/${name}.luks`, header] as const),
     ...[...Object.keys(extra), ...hostScripts].map((name) => [name, join(target, name)] as const),

@@ -1,8 +1,9 @@
 import {join} from 'node:path'
 
-import {parseConfig, type Config} from '../config/index.js'
+import {parseConfig, type Config, type Partition} from '../config/index.js'
 import {mkdirp} from '../fs/index.js'
-import {readImageDirectory, type ImageDirectory} from '../manifest/index.js'
+import {espName} from '../layout/index.js'
+import {readImageDirectory, type ImageDirectory, type Manifest, type ManifestPartition} from '../manifest/index.js'
 import {openOutput, planOpen, planSeal} from '../seal/index.js'
 import {planStep, stepTask, type PlannedStep, type TaskContext} from '../steps/index.js'
 import {runTasks} from './tree.js'
@@ -13,7 +14,7 @@ export interface VariantRequest {
   rootKey: string
   /** What is different: steps on the opened tree. */
   change: (tree: string) => Promise<PlannedStep[]>
-  /** What it is sealed by; the configuration of the image by default. */
+  /** What it is sealed by. By default it has the partitions and the command line of the image, whatever its configuration says. */
   config?: Config
   /** A folder for the variant and for what it takes to make it. */
   folder: string
@@ -21,7 +22,7 @@ export interface VariantRequest {
 
 /** Open an image, change it, and seal it again beside itself: for tests that need something in the guest. */
 export async function makeVariant(
-  {image, rootKey, change, folder, config = parseConfig(image.manifest.config)}: VariantRequest,
+  {image, rootKey, change, folder, config}: VariantRequest,
   context: Omit<TaskContext, 'logDir'>,
 ): Promise<ImageDirectory> {
   const {manifest} = image
@@ -37,8 +38,23 @@ export async function makeVariant(
   )
   const {name, stage, distribution, source, sourceDateEpoch, tool, buildKey} = manifest
   const facts = {name, stage, distribution, source, sourceDateEpoch, tool, buildKey}
-  await runTasks(await planSeal({...facts, tree, config, rootKey, aliases: []}, path('seal'), output), taskContext)
+  const asSealed = config === undefined ? {config: configOf(manifest), cmdline: manifest.cmdline} : {config}
+  await runTasks(await planSeal({...facts, ...asSealed, tree, rootKey, aliases: []}, path('seal'), output), taskContext)
   await runTasks([stepTask(await planStep('tree/remove', {tree}))], taskContext)
   await output.publish()
   return readImageDirectory(output.path)
+}
+
+/** The configuration of an image with the partitions that it has: a copy must not mend what the build did wrong. */
+function configOf({config: written, profile, partitions}: Manifest): Config {
+  const config = parseConfig(written)
+  const known = Object.keys(config.layout.partitions)
+  const rank = ({name}: ManifestPartition) => (known.includes(name) ? known.indexOf(name) : known.length)
+  const own = partitions.filter(({name}) => name !== espName).sort((a, b) => rank(a) - rank(b))
+  const entries = own.map(({name, size, mount, encryption, integrity, key, grow, from}): [string, Partition] => {
+    const fallback = {size, keyFile: null, plainAllowed: false, mountOptions: []}
+    const sealed = {mount, encryption, integrity, grow, key: key as Partition['key'], from: from === '/' ? null : from}
+    return [name, {...fallback, ...config.layout.partitions[name], ...sealed}]
+  })
+  return {...config, profile, layout: {...config.layout, partitions: Object.fromEntries(entries)}}
 }
