@@ -1,5 +1,5 @@
 import {execFileSync} from 'node:child_process'
-import {existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync} from 'node:fs'
+import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {describe, expect, it} from 'vitest'
@@ -10,12 +10,19 @@ import {makeUser} from '../lib/user.js'
 let count = 0
 const namespaceScript = join(import.meta.dirname, '../../scripts/lib/namespace.sh')
 
+/** A folder that every user may write to: whether the output can be written is looked at before the host is. */
+function openFolder(name: string): string {
+  const path = folder(name)
+  chmodSync(path, 0o777)
+  return path
+}
+
 /** Run the installer with something wrong; nothing may be written. */
 async function refuse(
   words: readonly string[],
   options: {env?: Record<string, string>; user?: string} = {},
 ): Promise<ErrorJson> {
-  const output = join(folder(`bad-${(count += 1)}`), 'out')
+  const output = join(openFolder(`bad-${(count += 1)}`), 'out')
   const result = await cc('cc-image-installer', [...words, '--output', output, '--json'], options)
   const error = errorOf(result)
   expect(result.exitCode).toBe(error.exitCode)
@@ -126,7 +133,7 @@ describe('a configuration', () => {
 describe('a host', () => {
   /** Run the installer in a user namespace of its own, as the user with this id there, after a preparation. */
   async function inNamespace(preparation: string, uid: string): Promise<ErrorJson> {
-    const output = folder(`namespace-${(count += 1)}`)
+    const output = openFolder(`namespace-${(count += 1)}`)
     const installer = [process.execPath, join(lab().bin, 'cc-image-installer'), '--iso', iso(), '--output', output]
     const result = await runAsUser([
       ...['bash', namespaceScript, 'sh', '-c'],
