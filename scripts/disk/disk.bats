@@ -281,7 +281,7 @@ hashed() { # DISK OFFSET SIZE
 	for program in gzip xz bzip2; do
 		printf 'the secret of %s' "$program" | "$program" -c >>"$dir/initrd"
 	done
-	! grep -qF 'the secret of gzip' "$dir/initrd"
+	if grep -qF "the secret of gzip" "$dir/initrd"; then return 1; fi
 	step expand-initrd --initrd "$dir/initrd" --output "$dir/content"
 	((status == 0)) || { printf '%s\n' "$output" >&2 && return 1; }
 	for program in gzip xz bzip2; do grep -qF "the secret of $program" "$dir/content"; done

@@ -73,7 +73,7 @@ powered_off() {
 	duty kernel.sh
 	((status == 0))
 	# What came to its end is written down; what failed is not.
-	[[ $(<"$R/run/cc/hardening/duty-kernel") == done ]]
+	[[ $(<"$R/run/cc/hardening/duty-kernel") == 'done' ]]
 	rm "$R/run/cc/hardening/duty-kernel"
 	echo '[none] integrity confidentiality' >"$R/sys/kernel/security/lockdown"
 	duty kernel.sh

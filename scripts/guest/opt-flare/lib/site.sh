@@ -78,7 +78,7 @@ remember() {
 }
 
 # fulfilled DUTY: this duty came to its end. What is not written down here was left out.
-fulfilled() { remember "duty-$1" done; }
+fulfilled() { remember "duty-$1" 'done'; }
 
 # recall NAME: what was remembered; nothing where nothing was.
 recall() {
