@@ -70,6 +70,8 @@ export const tools: readonly Tool[] = [
     ...{program: 'python3', package: 'python3', for: disks, writes: true},
     from: {version: '3.9', why: '`str.removeprefix`'},
   },
+  // Modules of Ubuntu 24.04, and every initrd.
+  {program: 'zstd', package: 'zstd', for: ['build', 'boot']},
   {program: 'gpgv', package: 'gpgv', for: build},
   {program: 'base64', package: 'coreutils', for: build},
   {program: 'patch', package: 'patch', for: ['patch']},
