@@ -10,15 +10,22 @@ import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
 
-/** The commands that read paths while they plan, and the words without which they do not come to what is tested. */
-const commands: Readonly<Record<string, (root: string) => string[]>> = {
-  'cc-image-installer': (root) => ['--output', join(root, 'out')],
-  'cc-flare-builder': (root) => ['--output', join(root, 'out')],
-  'cc-hardening-builder': (root) => [
-    ...['--output', join(root, 'out'), '--role', 'client', '--development'],
-    ...['--requirements', join(root, 'file')],
-  ],
-  'cc-resize': (root) => ['--image', join(root, 'missing')],
+/** Every command that has paths: its source, and the words without which it does not come to what is tested. */
+const ofImage = (root: string) => ['--image', join(root, 'missing')]
+const commands: Readonly<Record<string, {source: string; words: (root: string) => string[]}>> = {
+  'cc-image-installer': {source: 'cc-image-installer/src/index', words: (root) => ['--output', join(root, 'out')]},
+  'cc-flare-builder': {source: 'cc-flare-builder/src/index', words: (root) => ['--output', join(root, 'out')]},
+  'cc-hardening-builder': {
+    source: 'cc-hardening-builder/src/index',
+    words: (root) => [
+      ...['--output', join(root, 'out'), '--role', 'client', '--development'],
+      ...['--requirements', join(root, 'file')],
+    ],
+  },
+  'cc-resize': {source: 'cc-resize/src/index', words: ofImage},
+  'cc-image-test host': {source: 'cc-image-test/src/commands/host', words: () => []},
+  'cc-image-test base': {source: 'cc-image-test/src/commands/base', words: ofImage},
+  'cc-image-test hardened': {source: 'cc-image-test/src/commands/hardened', words: ofImage},
 }
 
 let root: string
@@ -55,8 +62,8 @@ interface CommandClass {
 /** Every flag and argument whose help says that its value is a path. */
 const flags: PathFlag[] = []
 const classes: Record<string, CommandClass> = {}
-for (const command of Object.keys(commands)) {
-  const module = (await import(join(repository, 'packages', command, 'src/index.ts'))) as {default: CommandClass}
+for (const [command, {source}] of Object.entries(commands)) {
+  const module = (await import(join(repository, 'packages', `${source}.ts`))) as {default: CommandClass}
   classes[command] = module.default
   const {baseFlags, flags: own, args} = module.default
   for (const [name, flag] of Object.entries({...baseFlags, ...own}))
@@ -69,9 +76,15 @@ for (const command of Object.keys(commands)) {
 const refusedBy = (what: NamedPath | undefined): [string, string][] => {
   if (what === 'output')
     return [
-      ['file/below', 'is not one'],
-      ['fifo', 'is not one'],
-      ['file', 'is not one'],
+      ['file/below', 'is not a folder'],
+      ['fifo', 'is not a folder'],
+      ['file', 'is not a folder'],
+    ]
+  if (what === 'output-file')
+    return [
+      ['folder', 'is not a file'],
+      ['fifo', 'is not a file'],
+      ['file/below', 'is not a folder'],
     ]
   const fifo: [string, string] = ['fifo', 'is a named pipe']
   if (what === 'key')
@@ -89,12 +102,12 @@ const refusedBy = (what: NamedPath | undefined): [string, string][] => {
 }
 
 async function run({command, label}: PathFlag, value: string): Promise<string> {
-  const words = [...(commands[command]?.(root) ?? [])]
+  const words = [...(commands[command]?.words(root) ?? [])]
   const at = words.indexOf(label)
   if (at >= 0) words.splice(at, 2)
   const {stderr} = await captureOutput(async () => {
     const own = label.startsWith('--') ? [...words, label, value] : [value, ...words]
-    await classes[command]?.run(own, {root: join(repository, 'packages', command)})
+    await classes[command]?.run(own, {root: join(repository, 'packages', command.split(' ')[0] ?? '')})
   })
   process.exitCode = undefined
   return stderr
@@ -124,7 +137,8 @@ describe('a flag that names a path', () => {
   )
 
   it.each(flags)('$command $label refuses what this user may not read or write', async (flag) => {
-    const name = namedBy(flag.flag) === 'output' ? 'locked/new' : 'closed'
+    const what = namedBy(flag.flag)
+    const name = what === 'output' || what === 'output-file' ? 'locked/new' : 'closed'
     if (process.geteuid?.() === 0) process.seteuid?.(65534)
     else chmodSync(join(root, 'locked'), 0o555)
     try {

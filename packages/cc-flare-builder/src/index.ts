@@ -1,7 +1,7 @@
 import {resolve} from 'node:path'
 
 import {Flags} from '@oclif/core'
-import {CcCommand, names} from 'cc-core/command'
+import {CcCommand, keyFlags, names} from 'cc-core/command'
 
 import {planFlare} from './services/flare.js'
 
@@ -30,20 +30,7 @@ It needs no root and asks nothing. What the image is (os, boot, layout) is taken
         helpValue: 'DIR|QCOW2',
       }),
     ),
-    'root-key': names(
-      'key',
-      Flags.string({
-        summary: 'File with the key of the base image; keys/root.key beside the image by default.',
-        helpValue: 'FILE',
-      }),
-    ),
-    'new-root-key': names(
-      'key',
-      Flags.string({
-        summary: 'File with the key for the new image, mode 0600; without it a new random one.',
-        helpValue: 'FILE',
-      }),
-    ),
+    ...keyFlags('base'),
     size: Flags.string({summary: 'Size of the disk, such as 20G.', helpValue: 'SIZE', default: '10G'}),
   }
 

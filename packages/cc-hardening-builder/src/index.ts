@@ -1,7 +1,7 @@
 import {join, resolve} from 'node:path'
 
 import {Args, Flags} from '@oclif/core'
-import {CcCommand, names} from 'cc-core/command'
+import {CcCommand, keyFlags, names} from 'cc-core/command'
 import type {Config} from 'cc-core/config'
 import {CcError} from 'cc-core/errors'
 
@@ -68,20 +68,7 @@ Without --development the image is for production: its keys come by attestation.
         helpValue: 'DIR',
       }),
     ),
-    'root-key': names(
-      'key',
-      Flags.string({
-        summary: 'File with the key of the FLARE image; keys/root.key beside the image by default.',
-        helpValue: 'FILE',
-      }),
-    ),
-    'new-root-key': names(
-      'key',
-      Flags.string({
-        summary: 'File with the key for the new image, mode 0600; without it a new random one.',
-        helpValue: 'FILE',
-      }),
-    ),
+    ...keyFlags('FLARE'),
     site: names(
       {kind: 'file'},
       Flags.string({

@@ -1,7 +1,7 @@
 import {resolve} from 'node:path'
 
 import {Flags, type Command} from '@oclif/core'
-import {BaseCommand, type FlagsOf} from 'cc-core/command'
+import {BaseCommand, names, type FlagsOf} from 'cc-core/command'
 import {atomicWrite} from 'cc-core/fs'
 import {assertChecks, reportHtml, reportJson, reportJunit, reportTable, type Report} from 'cc-core/report'
 
@@ -9,8 +9,11 @@ import {assertChecks, reportHtml, reportJson, reportJunit, reportTable, type Rep
 export abstract class CheckCommand<T extends typeof Command> extends BaseCommand<T> {
   static override baseFlags = {
     ...BaseCommand.baseFlags,
-    junit: Flags.string({summary: 'Also write the results as JUnit XML.', helpValue: 'FILE'}),
-    html: Flags.string({summary: 'Also write them as one self-contained HTML page.', helpValue: 'FILE'}),
+    junit: names('output-file', Flags.string({summary: 'Also write the results as JUnit XML.', helpValue: 'FILE'})),
+    html: names(
+      'output-file',
+      Flags.string({summary: 'Also write them as one self-contained HTML page.', helpValue: 'FILE'}),
+    ),
   }
 
   declare protected flags: FlagsOf<typeof CheckCommand> & FlagsOf<T>

@@ -1,7 +1,7 @@
 import {resolve} from 'node:path'
 
 import {Flags, type Command} from '@oclif/core'
-import {configFlags, configOf, type FlagsOf} from 'cc-core/command'
+import {configFlags, configOf, names, type FlagsOf} from 'cc-core/command'
 import {encodeConfig, printConfig, type Config} from 'cc-core/config'
 
 import {CheckCommand} from './check-command.js'
@@ -15,7 +15,14 @@ import {
 
 /** @param name of the image of the stage, in the folder where builds put it */
 export const imageFlag = (name: string) =>
-  Flags.string({summary: 'The image directory, or the qcow2 in it.', helpValue: 'DIR', default: `./build/${name}`})
+  names(
+    {kind: 'any'},
+    Flags.string({
+      summary: 'The image directory, or the qcow2 in it.',
+      helpValue: 'DIR|QCOW2',
+      default: `./build/${name}`,
+    }),
+  )
 
 const defaults = {memory: 1024, seconds: 600}
 
@@ -25,10 +32,13 @@ export abstract class ImageCommand<T extends typeof Command> extends CheckComman
     ...CheckCommand.baseFlags,
     ...configFlags,
     image: imageFlag('confidential_computing_image'),
-    'work-dir': Flags.string({
-      summary: 'Directory for console logs and scratch files; .work/test beside the image by default.',
-      helpValue: 'DIR',
-    }),
+    'work-dir': names(
+      'output',
+      Flags.string({
+        summary: 'Directory for console logs and scratch files; .work/test beside the image by default.',
+        helpValue: 'DIR',
+      }),
+    ),
     accelerator: Flags.option({
       summary: 'How the machine runs; auto takes KVM where a short boot shows that it works.',
       options: ['auto', 'kvm', 'tcg'] as const,

@@ -1,4 +1,5 @@
 export {BaseCommand, globalGroup, type FlagsOf} from './base.js'
 export {CcCommand, type CommandContext} from './command.js'
 export {configFlags, configOf} from './config-flags.js'
+export {keyFlags} from './key-flags.js'
 export {namedBy, names, type NamedPath} from './path-flags.js'

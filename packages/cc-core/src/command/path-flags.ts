@@ -4,8 +4,8 @@ import {dirname, resolve} from 'node:path'
 import {leastKeyBytes, refusePaths, type HostPath, type PathMeta} from '../config/index.js'
 import {CcError} from '../errors/index.js'
 
-/** What a flag or an argument names: something that is read, a key, or a folder that is written to. */
-export type NamedPath = Pick<PathMeta, 'kind'> | 'key' | 'output'
+/** What a flag or an argument names: something that is read, a key, a folder that is written to, or a file that is. */
+export type NamedPath = Pick<PathMeta, 'kind'> | 'key' | 'output' | 'output-file'
 
 const named = new WeakMap<object, NamedPath>()
 
@@ -38,7 +38,8 @@ export function checkNamedPaths(flags: readonly {label: string; flag: object; va
   const inputs: HostPath[] = []
   for (const {label, what, path} of all) {
     const own = {key: label, path: resolve(path)}
-    if (what === 'output') checkOutput(label, own.path)
+    if (what === 'output') checkOutput(label, own.path, 'folder')
+    else if (what === 'output-file') checkOutput(label, own.path, 'file')
     else if (what === 'key') keys.push({...own, kind: 'file', secret: true, leastBytes: leastKeyBytes})
     // Whether a file may be empty is for those to say who read it.
     else inputs.push({...own, kind: what.kind, leastBytes: 0})
@@ -49,13 +50,15 @@ export function checkNamedPaths(flags: readonly {label: string; flag: object; va
   refusePaths(keys, {missing: true, code: 'E_KEY'})
 }
 
-/** A folder that is made where it is missing: the first of its parents that is there has to be a folder we may write to. */
-function checkOutput(label: string, path: string): void {
-  let there = path
+/** A folder or file that is made where it is missing: the first parent that is there is a folder we may write to. */
+function checkOutput(label: string, path: string, kind: 'folder' | 'file'): void {
+  const suggestions = [`name a ${kind} that may be written: ${label} ${kind === 'file' ? 'FILE' : 'DIR'}`]
+  if (kind === 'file' && existsSync(path) && !statSync(path).isFile())
+    throw new CcError('E_USAGE', `${label}: '${path}' is there, and is not a file`, {suggestions})
+  let there = kind === 'file' ? dirname(path) : path
   while (!existsSync(there) && dirname(there) !== there) there = dirname(there)
-  const suggestions = [`name a folder that you may write to: ${label} DIR`]
   if (!statSync(there).isDirectory())
-    throw new CcError('E_USAGE', `${label}: '${path}' cannot be a folder: '${there}' is not one`, {suggestions})
+    throw new CcError('E_USAGE', `${label}: '${path}' cannot be made: '${there}' is not a folder`, {suggestions})
   try {
     accessSync(there, constants.W_OK | constants.X_OK)
   } catch (error) {

@@ -1,6 +1,7 @@
 import {resolve} from 'node:path'
 
 import {Flags} from '@oclif/core'
+import {names} from 'cc-core/command'
 
 import {CheckCommand} from '../check-command.js'
 import {testHost} from '../services/host.js'
@@ -19,11 +20,14 @@ export default class Host extends CheckCommand<typeof Host> {
   ]
 
   static override flags = {
-    output: Flags.string({
-      summary: 'Directory where images are to be built, for its free space.',
-      helpValue: 'DIR',
-      default: './build',
-    }),
+    output: names(
+      'output',
+      Flags.string({
+        summary: 'Directory where images are to be built, for its free space.',
+        helpValue: 'DIR',
+        default: './build',
+      }),
+    ),
   }
 
   async run(): Promise<object> {
