@@ -13,6 +13,7 @@
 #   --host NAME            an address outside
 #   [--allowed NUMBER]...  a port that may be reached from inside
 #   [--forbidden NUMBER]... a port that may not
+#   [--take FLAG]          it also takes all it can get: files, threads, memory
 #   --score PATH           where the opinion of systemd-analyze on the unit goes; no file where this host has none
 # Runs in: namespace
 # Network: no
@@ -48,7 +49,7 @@ join() {
 cat >"$tree/etc/systemd/system/nvflare.service.d/cc-job-probe.conf" <<EOF
 [Service]
 ExecStart=
-ExecStart=$python /opt/cc-attack/job-probe $workspace $host "$(join "${allowed[@]}")" "$(join "${forbidden[@]}")"
+ExecStart=$python /opt/cc-attack/job-probe $workspace $host "$(join "${allowed[@]}")" "$(join "${forbidden[@]}")" "$take"
 # The network answers by itself, some time after the machine is up.
 ExecStartPre=/bin/sleep 10
 # By the journal: the sandbox lets the service open no device, a console neither.

@@ -209,6 +209,16 @@ describe('the list of manipulations', () => {
     expect(new Set(quick.map(({group}) => group))).toEqual(kinds)
     expect(quick.length).toBeLessThan(all.length / 3)
   })
+
+  it('begins with what others wait for, whatever is chosen', () => {
+    const first = (chosen: typeof all) => chosen.filter(({rank}) => rank === -2).map(({id}) => id)
+    const bench = {subject: {image: {manifest: {config: {}}}}} as Bench
+    expect(first(all)).toEqual(['hostile-network', 'inside-duties', 'job-identity'])
+    const quick = allManipulations(bench, (one) => one.quick === true)
+    expect(quick.map(({id}) => id)).toEqual(all.filter((one) => one.quick === true).map(({id}) => id))
+    expect(first(quick)).toEqual(['scan-ipv4', 'inside-accounts', 'job-secrets'])
+    expect(first(allManipulations(bench, ({id}) => id === 'canary'))).toEqual(['canary'])
+  })
 })
 
 it('reads what the probe says, and nothing of what others say', () => {

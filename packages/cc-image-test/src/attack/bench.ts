@@ -12,6 +12,7 @@ import {
 
 import type {Verdict} from 'cc-core/report'
 
+import type {Boots} from '../image/boots.js'
 import type {ImageUnderTest} from '../image/under-test.js'
 import {judgeTampered, type Expectation} from '../judges/boot.js'
 import {describeExit} from '../judges/console-text.js'
@@ -46,15 +47,19 @@ export interface Bench {
 const noTimer = "IO-APIC + timer doesn't work"
 const tries = 4
 
-/** @param impossible why nothing of this image can be booted here, or null */
-export function makeBench(subject: ImageUnderTest, settings: BenchSettings, impossible: string | null): Bench {
+/** @param boots of the image as it is: the first of them is what all others are compared with */
+export function makeBench(
+  subject: ImageUnderTest,
+  settings: Omit<BenchSettings, 'accelerator'>,
+  {impossible, accelerator, withKey}: Pick<Boots, 'impossible' | 'accelerator' | 'withKey'>,
+): Bench {
   const {image, disk, scratch, signal} = subject
   const {manifest} = image
   const isUp = (line: string) => (manifest.stage === 'hardened' ? line.startsWith('CC-HARDENED {') : isBootReport(line))
   let first: Promise<GuestState> | undefined
   const bench: Bench = {
-    ...{subject, settings, isUp, impossible},
-    baseline: () => (first ??= untouched(bench)),
+    ...{subject, settings: {...settings, accelerator}, isUp, impossible},
+    baseline: () => (first ??= withKey().then((boot) => untouched(bench, boot))),
     async machine(id, {diskBytes} = {}) {
       const folder = join(scratch, 'attack', id)
       mkdirp(folder)
@@ -65,12 +70,12 @@ export function makeBench(subject: ImageUnderTest, settings: BenchSettings, impo
       }
     },
     async boot(machine, options = {}) {
-      const {accelerator} = await settings.accelerator()
+      const choice = await accelerator()
       const {disks, initrd, cmdline, rootKey, devices, network, monitor, folder} = machine
       const {memoryMiB = settings.memoryMiB, cpus = 1} = machine
       const request: BootOptions = {
         vm: {
-          ...{accelerator, memoryMiB, cpus, kernel: image.file('vmlinuz'), initrd, cmdline},
+          ...{accelerator: choice.accelerator, memoryMiB, cpus, kernel: image.file('vmlinuz'), initrd, cmdline},
           ...{disks, more: devices, ...(network && {network}), ...(monitor !== undefined && {monitor})},
           keys: developmentKeys(image, rootKey),
         },
@@ -89,8 +94,7 @@ export function makeBench(subject: ImageUnderTest, settings: BenchSettings, impo
   return bench
 }
 
-async function untouched(bench: Bench): Promise<GuestState> {
-  const boot = await bench.boot(await bench.machine('untouched'))
+function untouched(bench: Bench, boot: BootResult): GuestState {
   if (boot.matched === null) throw new Error(`the untouched image does not come up: ${describeExit(boot)}`)
   const state = stateOf(boot.lines)
   const problem = stateProblem(state, isHardened(bench))

@@ -30,8 +30,11 @@ export const hardenedSuite = (selection: Selection): ImageSuite => ({
   title: 'cc-image-test hardened',
   lazy: true,
   checks(subject, boots, settings) {
-    const bench = makeBench(subject, {...settings, accelerator: boots.accelerator}, boots.impossible)
-    const manipulations = allManipulations(bench)
+    const bench = makeBench(subject, settings, boots)
+    const {quick, only} = selection
+    const manipulations = allManipulations(bench, (one) =>
+      quick ? one.quick === true : only.length === 0 || only.includes(one.id),
+    )
     const files = [
       ...manifestChecks(subject),
       ...hardenedChecks(subject),
@@ -41,8 +44,7 @@ export const hardenedSuite = (selection: Selection): ImageSuite => ({
       ...secretChecks(subject, []),
     ].map((check): CheckTask => ({...check, group: 'Files of the image'}))
     const boot = bootChecks(subject, boots).map((check): CheckTask => ({...check, group: 'An untouched boot'}))
-    const tried = selection.quick ? sharingOneBoot(manipulations.filter(({quick}) => quick === true)) : manipulations
-    const attacks = manipulationChecks(tried, bench)
+    const attacks = manipulationChecks(quick ? sharingOneBoot(manipulations) : manipulations, bench)
     const all = [...files, ...boot, ...attacks].map((check) => ({
       ...check,
       repeat: formatCommand([...selection.command, '--only', check.id]),

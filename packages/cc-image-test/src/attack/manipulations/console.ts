@@ -24,7 +24,6 @@ const minute = 60_000
 const typed = ['\r', 'root\r', '\r', 'toor\r', '\x03', '\x04', 'sh\r', 'id\r', '\x1b[15~', '\x1a', '\x1c', 'help\r']
 
 async function serial(bench: Bench): Promise<Verdict> {
-  await bench.baseline()
   const machine = await bench.machine('console-serial')
   const keys = new PassThrough()
   let count = 0
@@ -42,7 +41,6 @@ async function serial(bench: Bench): Promise<Verdict> {
 }
 
 async function serialBreak(bench: Bench): Promise<Verdict> {
-  await bench.baseline()
   const machine = await bench.machine('console-break')
   const keys = new PassThrough()
   const letters = 'hetpmwlzdkvrsucbo'.split('')
@@ -71,7 +69,6 @@ async function keyboard(
   press: (monitor: Monitor, count: number) => Promise<void>,
   {times, pause, afterwards = 0}: {times: number; pause: number; afterwards?: number},
 ): Promise<ConsoleBoot & Incomplete<ScreenBoot>> {
-  await bench.baseline()
   const machine = await bench.machine(id)
   machine.devices.push('-device', 'VGA', '-device', 'qemu-xhci,id=usb', '-device', 'usb-kbd,bus=usb.0')
   // A unix socket has a short path, wherever the work folder is.

@@ -16,14 +16,19 @@ import {networkManipulations} from './network.js'
 import {tableManipulations} from './table.js'
 import type {TamperingManipulation} from './tampered.js'
 
-/** The first one boots the machine that all the others ask: it begins early, and they come when it has ended. */
-const leading = (manipulations: readonly Manipulation[]): Manipulation[] =>
-  manipulations.map((one, index) => ({...one, rank: index === 0 ? -2 : 1}))
+type Wanted = (manipulation: Manipulation) => boolean
 
-/** All that is tried, in the order of the report. */
-export function allManipulations(bench: Bench): TamperingManipulation[] {
+/** The first one boots the machine that all the others ask: it begins early, and they come when it has ended. */
+const leading = (manipulations: readonly Manipulation[], wanted: Wanted): Manipulation[] =>
+  manipulations.filter(wanted).map((one, index) => ({...one, rank: index === 0 ? -2 : 1}))
+
+/**
+ * All that is tried, in the order of the report.
+ * @param wanted what is chosen of it; a machine that several ask does only what they want to know
+ */
+export function allManipulations(bench: Bench, wanted: Wanted = () => true): TamperingManipulation[] {
   const inside = lookInside(bench)
-  return [
+  const alone: readonly TamperingManipulation[] = [
     ...diskManipulations,
     ...tableManipulations,
     ...headerManipulations,
@@ -35,8 +40,11 @@ export function allManipulations(bench: Bench): TamperingManipulation[] {
     ...changingDiskManipulations,
     ...hostFileManipulations,
     ...consoleManipulations.map((one) => ({...one, rank: -1})),
-    ...leading(networkManipulations()),
-    ...leading(insideManipulations(inside)),
-    ...leading(jobManipulations()),
+  ]
+  return [
+    ...alone.filter(wanted),
+    ...leading(networkManipulations(wanted), wanted),
+    ...leading(insideManipulations(inside), wanted),
+    ...leading(jobManipulations(wanted), wanted),
   ]
 }

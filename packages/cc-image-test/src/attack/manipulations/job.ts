@@ -63,8 +63,11 @@ function sandboxOf({subject}: Bench): Sandbox {
   }
 }
 
-/** A copy of the image whose unit starts our program in place of FLARE, and its one boot. */
-async function runJob(bench: Bench): Promise<Job> {
+/**
+ * A copy of the image whose unit starts our program in place of FLARE, and its one boot.
+ * @param takes whether it takes all it can get, which takes its time
+ */
+async function runJob(bench: Bench, takes: boolean): Promise<Job> {
   const {subject, settings} = bench
   const {image, scratch, signal} = subject
   const {config, allowed, forbidden} = sandboxOf(bench)
@@ -77,7 +80,7 @@ async function runJob(bench: Bench): Promise<Job> {
         await planStep('attack/job-probe', {
           ...{tree, python: `${config.flare.venv}/bin/python3`, workspace: config.hardening.workspace, host, score},
           ...{site: config.layout.partitions['cc-ro']?.from ?? '/opt/cc/ro', group: config.os.user.gid},
-          ...{allowed: allowed.map(String), forbidden: forbidden.map(String)},
+          ...{allowed: allowed.map(String), forbidden: forbidden.map(String), ...(takes && {take: true})},
         }),
       ],
     },
@@ -111,9 +114,9 @@ async function runJob(bench: Bench): Promise<Job> {
 }
 
 /** What code can do that another site sends: it runs as FLARE, in the sandbox of nvflare.service. */
-export function jobManipulations(): Manipulation[] {
+export function jobManipulations(wanted: (manipulation: Manipulation) => boolean): Manipulation[] {
   let running: Promise<Job> | undefined
-  const job = (bench: Bench) => (running ??= runJob(bench))
+  const job = (bench: Bench) => (running ??= runJob(bench, wanted(limits)))
   const tries = 'tries it as a job, in the sandbox of nvflare.service'
   const one = (
     {id, title, action = tries, quick = false}: {id: string; title: string; action?: string; quick?: boolean},
@@ -126,6 +129,14 @@ export function jobManipulations(): Manipulation[] {
     workspace: hardening.workspace,
     output: hardening.mounts.output ?? '/mnt/data/nvflare/output',
   })
+  const limits = one(
+    {
+      id: 'job-limits',
+      title: 'A job that takes all it can get is stopped, and the machine goes on',
+      action: 'opens files, starts threads and takes memory until it is stopped',
+    },
+    (facts, {config}) => judgeJobLimits(facts, config.hardening.limits),
+  )
   return [
     one({id: 'job-identity', title: 'A job has no privilege, and gains none'}, (facts, {config: {os}}) =>
       judgeJobIdentity(facts, os.user),
@@ -156,14 +167,7 @@ export function jobManipulations(): Manipulation[] {
       {id: 'job-network', title: 'A job connects to allowed ports only, and to no metadata service'},
       (facts, sandbox) => judgeJobNetwork(facts, sandbox),
     ),
-    one(
-      {
-        id: 'job-limits',
-        title: 'A job that takes all it can get is stopped, and the machine goes on',
-        action: 'opens files, starts threads and takes memory until it is stopped',
-      },
-      (facts, {config}) => judgeJobLimits(facts, config.hardening.limits),
-    ),
+    limits,
     {
       ...{id: 'job-exposure', group: 'job', title: 'systemd-analyze calls the exposure of nvflare.service low'},
       action: 'systemd-analyze security --offline=true nvflare.service, on the tree of the image',

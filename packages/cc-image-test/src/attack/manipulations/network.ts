@@ -22,12 +22,12 @@ interface WireBoot {
 const servicePatienceMs = 120_000
 
 /** One boot for all of them: the scans take their time. */
-function wireBoot(): (bench: Bench) => Promise<WireBoot> {
+function wireBoot(families: () => readonly Scan['family'][]): (bench: Bench) => Promise<WireBoot> {
   let booting: Promise<WireBoot> | undefined
-  return (bench) => (booting ??= boot(bench))
+  return (bench) => (booting ??= boot(bench, families()))
 }
 
-async function boot(bench: Bench): Promise<WireBoot> {
+async function boot(bench: Bench, families: readonly Scan['family'][]): Promise<WireBoot> {
   const machine = await bench.machine('network')
   const wire = await layWire()
   try {
@@ -49,7 +49,7 @@ async function boot(bench: Bench): Promise<WireBoot> {
           ...(host.address4 === null ? [] : [['IPv4', host.address4, v4] as const]),
           ...[...host.addresses6.entries()].slice(0, 2).map(([address, bytes]) => ['IPv6', address, bytes] as const),
         ]
-        for (const [family, address, bytes] of addresses) {
+        for (const [family, address, bytes] of addresses.filter(([family]) => families.includes(family))) {
           for (const protocol of ['tcp', 'udp'] as const)
             scans.push({family, protocol, address, ...(await host.scan(bytes, protocol, signal))})
         }
@@ -62,13 +62,18 @@ async function boot(bench: Bench): Promise<WireBoot> {
   }
 }
 
-export function networkManipulations(): Manipulation[] {
-  const once = wireBoot()
+/** @param wanted which of them are tried: only their families are scanned */
+export function networkManipulations(wanted: (manipulation: Manipulation) => boolean): Manipulation[] {
+  const once = wireBoot(() => scans.filter(({manipulation}) => wanted(manipulation)).map(({family}) => family))
   const scan = (family: Scan['family'], id: string, quick = false): Manipulation => ({
     ...{id, quick, group: 'network', title: `Just the allowed ports answer on ${family}`},
     action: `sends a TCP SYN and a UDP datagram to each of the ports 1 to 65535 of every ${family} address, on the machine's own cable`,
     run: async (bench) => judgeScan(await once(bench), {family, allowed: inboundRules(bench.subject)}),
   })
+  const scans = [
+    {family: 'IPv4', manipulation: scan('IPv4', 'scan-ipv4', true)},
+    {family: 'IPv6', manipulation: scan('IPv6', 'scan-ipv6')},
+  ] as const
   return [
     {
       ...{id: 'hostile-network', group: 'network', title: 'DHCP, router and name server are hostile'},
@@ -80,8 +85,7 @@ export function networkManipulations(): Manipulation[] {
         return judgeBoot(bench, (await once(bench)).result, {powerless: true, because})
       },
     },
-    scan('IPv4', 'scan-ipv4', true),
-    scan('IPv6', 'scan-ipv6'),
+    ...scans.map(({manipulation}) => manipulation),
     {
       ...{id: 'network-silent', group: 'network', title: 'The machine asks nobody who is not allowed'},
       action: 'writes down every packet that the machine sends by itself, whichever protocol it is',

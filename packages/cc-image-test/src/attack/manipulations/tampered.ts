@@ -46,8 +46,6 @@ const manipulation = ({
   async run(bench) {
     const reason = impossible?.(bench) ?? null
     if (reason !== null) return skipped(reason)
-    // What ends for its own reason needs no other boot to be compared with.
-    if (powerless !== undefined) await bench.baseline()
     const machine = await bench.machine(about.id, diskBytes && {diskBytes: diskBytes(bench)})
     const expected = {
       because,
@@ -105,7 +103,6 @@ async function bootApart(
 async function bootTogether(bench: Bench, shared: readonly TamperingManipulation[]): Promise<Verdict> {
   const parts = shared.flatMap(({tampering}) => (tampering === undefined ? [] : [tampering]))
   const tried = parts.filter(({impossible}) => (impossible?.(bench) ?? null) === null)
-  await bench.baseline()
   const machine = await bench.machine('together')
   for (const {prepare} of tried) await prepare(machine, bench)
   const result = await bench.boot(machine)
