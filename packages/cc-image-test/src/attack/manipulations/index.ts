@@ -18,6 +18,9 @@ import type {TamperingManipulation} from './tampered.js'
 
 type Wanted = (manipulation: Manipulation) => boolean
 
+/** What is done to a machine that is up takes longest: it begins early, and short boots fill the gaps at the end. */
+const long = (manipulation: Manipulation): Manipulation => ({...manipulation, rank: -1})
+
 /** The first one boots the machine that all the others ask: it begins early, and they come when it has ended. */
 const leading = (manipulations: readonly Manipulation[], wanted: Wanted): Manipulation[] =>
   manipulations.filter(wanted).map((one, index) => ({...one, rank: index === 0 ? -2 : 1}))
@@ -36,10 +39,10 @@ export function allManipulations(bench: Bench, wanted: Wanted = () => true): Tam
     ...cmdlineManipulations,
     ...environmentManipulations,
     ...deviceManipulations,
-    ...liveManipulations,
+    ...liveManipulations.map(long),
     ...changingDiskManipulations,
     ...hostFileManipulations,
-    ...consoleManipulations.map((one) => ({...one, rank: -1})),
+    ...consoleManipulations.map(long),
   ]
   return [
     ...alone.filter(wanted),

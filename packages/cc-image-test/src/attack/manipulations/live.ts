@@ -150,7 +150,7 @@ async function plugDisk({ask, port}: Hands, id: string, file: string, serial: st
 
 export const liveAttacks: readonly LiveAttack[] = [
   {
-    ...{id: 'hotplug-disk', group: 'devices', title: 'A disk is plugged in while the machine runs', quick: true},
+    ...{id: 'hotplug-disk', group: 'devices', title: 'A disk is plugged in while the machine runs'},
     action: 'plugs in a disk with a file system of the host, which has the label and the partition type of cc-root',
     because: 'nothing mounts a disk that boot.conf does not name, nor any that comes later',
     disks: ['hot'],
