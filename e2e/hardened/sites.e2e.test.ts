@@ -100,8 +100,8 @@ describe('a server and a client', () => {
     })
     const result = await harden(output, '--development', '--set', 'hardening.logs=console', ...files)
     if (result.exitCode !== 0) throw new Error(result.stdout + result.stderr)
-    const built = (JSON.parse(result.stdout) as {sites: {site: string; image: string; ms: number}[]}).sites
-    images = Object.fromEntries(built.map(({site, image}) => [site, image]))
+    const {images: built} = JSON.parse(result.stdout) as {images: {label: string; image: string; ms: number}[]}
+    images = Object.fromEntries(built.map(({label, image}) => [label, image]))
     seconds = built.map(({ms}) => ms / 1000)
   }, hour)
 

@@ -3,7 +3,7 @@ import {join} from 'node:path'
 
 import {parseConfig} from 'cc-core/config'
 import {readImageDirectory} from 'cc-core/manifest'
-import {makeVariant} from 'cc-core/stage'
+import {makeVariant} from 'cc-core/build'
 import {readContract, type PlannedStep} from 'cc-core/steps'
 import {SilentReporter} from 'cc-core/ui'
 

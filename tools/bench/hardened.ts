@@ -48,7 +48,7 @@ export async function measureHardened(lab: string, flare: string, sites: number)
   const builder = join(repository, 'packages/cc-hardening-builder/bin/run.js')
   const places = ['--image', flare, '--output', join(lab, 'hardened'), '--work-dir', join(lab, 'work')]
   const whole = await asBuilder([process.execPath, builder, '--development', '--json', ...files, ...places])
-  const built = (JSON.parse(whole.stdout) as {sites: {image: string; ms: number}[]}).sites
+  const {images: built} = JSON.parse(whole.stdout) as {images: {image: string; ms: number}[]}
   const [first] = built
   if (first === undefined) throw new Error('no site was built')
   const {manifest} = await readImageDirectory(first.image)

@@ -3,7 +3,7 @@ import {join} from 'node:path'
 
 import {readImageDirectory} from 'cc-core/manifest'
 import {planOpen} from 'cc-core/seal'
-import {runTasks} from 'cc-core/stage'
+import {runTasks} from 'cc-core/build'
 import {SilentReporter} from 'cc-core/ui'
 
 const [image = '', work = ''] = process.argv.slice(2)

@@ -5,7 +5,7 @@ import {join} from 'node:path'
 import {parseConfig} from 'cc-core/config'
 import {readImageDirectory} from 'cc-core/manifest'
 import {openOutput, planOpen, planPrepare, planSeal} from 'cc-core/seal'
-import {runTasks} from 'cc-core/stage'
+import {runTasks} from 'cc-core/build'
 import {SilentReporter} from 'cc-core/ui'
 
 const [path = '', work = '', sites = '2'] = process.argv.slice(2)

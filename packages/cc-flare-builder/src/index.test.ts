@@ -48,10 +48,11 @@ const plan = (changes: object = {}, config: Record<string, unknown> = {}) => {
 describe('the plan', () => {
   it('takes what the image is from the base image, and what goes into it from the configuration', async () => {
     const config = {os: {hostname: 'other'}, flare: {requirements: ['nvflare==2.8.3']}, layout: {size: '40G'}}
-    const {seal, tree} = await plan({}, config)
-    expect(seal.config.os.hostname).toBe('site-7')
-    expect(Object.keys(seal.config.layout.partitions)).not.toContain('cc-out')
-    expect(seal.config.layout.size).toBe(40 * 1024 ** 3)
+    const {seals, tree} = await plan({}, config)
+    const sealed = seals[0]?.seal.config
+    expect(sealed?.os.hostname).toBe('site-7')
+    expect(Object.keys(sealed?.layout.partitions ?? {})).not.toContain('cc-out')
+    expect(sealed?.layout.size).toBe(40 * 1024 ** 3)
     expect(tree.steps.find(({id}) => id === 'flare/20-nvflare')?.argv).toContain('nvflare==2.8.3')
   })
 

@@ -3,13 +3,12 @@ import {join, resolve} from 'node:path'
 import {Args, Flags} from '@oclif/core'
 import {CcCommand, keyFlags, names} from 'cc-core/command'
 import type {Config} from 'cc-core/config'
-import {CcError} from 'cc-core/errors'
 
 import {imageName, planHardening, type HardeningPlan} from './services/hardening.js'
 import {findRequirements} from './services/requirements.js'
 import {readSiteFile} from './services/site-file.js'
 import {planSite} from './services/site.js'
-import {buildSites} from './services/sites.js'
+import {joinSites} from './services/sites.js'
 
 export default class CcHardeningBuilder extends CcCommand<typeof CcHardeningBuilder> {
   static override summary = 'Put an application into a FLARE image, and close it to everybody.'
@@ -83,33 +82,26 @@ Without --development the image is for production: its keys come by attestation.
 
   async run(): Promise<object> {
     const files = [...(this.args.site === undefined ? [] : [this.args.site]), ...(this.flags.site ?? [])]
-    const [only] = files
-    if (files.length > 1) return this.#buildMany(files)
-    const config = this.#configOf(only)
-    if (this.flags['print-config']) return this.showConfig(config)
-    return this.build((await this.#plan(config, this.context.output)).build)
+    const [first, ...others] = files.length === 0 ? [undefined] : files
+    const config = this.#configOf(first)
+    const several = others.map((file) => this.#configOf(file))
+    if (this.flags['print-config'])
+      return several.length === 0 ? this.showConfig(config) : this.#showConfigs(files, [config, ...several])
+    const {output} = this.context
+    // Each of several sites has a folder of its own.
+    const place = (one: Config) => (several.length === 0 ? output : join(output, planSite(one).name))
+    return this.build(joinSites(await Promise.all([config, ...several].map((one) => this.#plan(one, place(one))))))
   }
 
-  /** An image for each site, in a folder of its own. */
-  async #buildMany(files: readonly string[]): Promise<object> {
-    const {output, dryRun} = this.context
-    if (dryRun || this.flags['print-config']) {
-      throw new CcError('E_USAGE', '--dry-run and --print-config show one site; name one', {
-        suggestions: ['--site FILE'],
-      })
-    }
-    const plans = await Promise.all(
-      files.map(async (file) => {
-        const config = this.#configOf(file)
-        return this.#plan(config, join(output, planSite(config).name))
+  /** One YAML document for each site. */
+  #showConfigs(files: readonly string[], configs: readonly Config[]): object {
+    return Object.fromEntries(
+      configs.map((config, index) => {
+        const file = files[index] ?? ''
+        this.log(`--- # ${file}`)
+        return [file, this.showConfig(config)]
       }),
     )
-    // The same for all of them: they share the application.
-    for (const note of plans[0]?.build.tree.steps.flatMap(({notes = []}) => notes) ?? [])
-      this.logToStderr(`note: ${note}`)
-    const sealed = await buildSites(plans, this.context)
-    for (const {image} of sealed) this.log(image.path)
-    return {sites: sealed.map(({site, image, ms}) => ({site, image: image.path, ms}))}
   }
 
   /** The configuration with that of a site, and with the flags. */

@@ -3,9 +3,10 @@ import {join, resolve} from 'node:path'
 import {Flags, type Command} from '@oclif/core'
 
 import {encodeConfig, printConfig, type Config} from '../config/index.js'
-import {buildImage, showPlan, type ImageBuild} from '../stage/index.js'
+import {buildImages, showPlan, type BuildPlan} from '../build/index.js'
 import type {Reporter} from '../ui/index.js'
 import {BaseCommand, globalGroup, type FlagsOf} from './base.js'
+import {imageJson, summary, throwFailures} from './built-images.js'
 import {configFlags, configOf} from './config-flags.js'
 import {names} from './path-flags.js'
 
@@ -79,16 +80,34 @@ export abstract class CcCommand<T extends typeof Command> extends BaseCommand<T>
     return encodeConfig(config)
   }
 
-  /** Runs a planned build, or shows it with --dry-run; the return value is what --json prints. */
-  protected async build(build: ImageBuild): Promise<object> {
-    for (const note of build.tree.steps.flatMap(({notes = []}) => notes)) this.logToStderr(`note: ${note}`)
+  #json: object = {}
+
+  /**
+   * Runs a planned build, or shows it with --dry-run; the return value is what --json prints.
+   * @throws what stopped it; where only some of its images failed, the error of the first, when all others are made
+   */
+  protected async build(plan: BuildPlan): Promise<object> {
+    for (const note of plan.tree.steps.flatMap(({notes = []}) => notes)) this.logToStderr(`note: ${note}`)
     if (this.context.dryRun) {
-      const commands = await showPlan(build)
+      const commands = await showPlan(plan)
       for (const command of commands) this.log(command)
       return {commands}
     }
-    const {image, cached, ms} = await buildImage(build, this.context)
-    this.log(image.path)
-    return {image: image.path, name: image.manifest.name, buildKey: image.manifest.buildKey, cached, ms}
+    const built = await buildImages(plan, this.context)
+    const [first] = built
+    if (built.length === 1 && first !== undefined) {
+      this.log(first.image?.path)
+      return imageJson(first)
+    }
+    this.#json = {images: built.map(imageJson)}
+    await this.reporter.close()
+    for (const line of summary(built)) this.log(line)
+    throwFailures(built)
+    return this.#json
+  }
+
+  /** What was made is shown also when something failed. */
+  protected override toErrorJson(thrown: unknown): object {
+    return {...this.#json, ...super.toErrorJson(thrown)}
   }
 }

@@ -6,7 +6,7 @@ import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 
 import {parseConfig} from '../config/index.js'
-import {runTasks} from '../stage/index.js'
+import {runTasks} from '../build/index.js'
 import {SilentReporter} from '../ui/index.js'
 import {launchFacts, planMeasure, standInFirmware} from './index.js'
 

@@ -1,5 +1,6 @@
 export {readImage} from './bare.js'
 export {openOutput, outputPaths, type Output, type OutputPaths} from './folder.js'
+export {rootKeyOf} from './keys.js'
 export {planOpen, type OpenRequest} from './open.js'
 export {isPrepared, planPrepare, type PrepareRequest} from './prepare.js'
 export {planSeal, type SealRequest} from './seal.js'

@@ -9,8 +9,8 @@ import {checkHostMirrors} from 'cc-core/host'
 import {checkLayout} from 'cc-core/layout'
 import {sha256File, type ImageDirectory} from 'cc-core/manifest'
 import {planPip} from 'cc-core/pip'
-import {planOpen, readImage} from 'cc-core/seal'
-import {keptGroups, planTree, workFolders, type ImageBuild} from 'cc-core/stage'
+import {planOpen, readImage, rootKeyOf} from 'cc-core/seal'
+import {keptGroups, planTree, workFolders, type BuildPlan} from 'cc-core/build'
 import {planStep, type PlannedStep} from 'cc-core/steps'
 
 /** Where the image keeps the list of what pip installed; a copy lies in the image directory. */
@@ -39,7 +39,7 @@ export interface FlareOptions {
  * @throws CcError E_IMAGE for an image that is missing or not a base image; E_KEY without its key; E_CONFIG where a
  *   package is to come from mirrors that do not have the image's distribution
  */
-export async function planFlare(options: FlareOptions): Promise<ImageBuild> {
+export async function planFlare(options: FlareOptions): Promise<BuildPlan> {
   const {outputDir, workDir, tool, newRootKey} = options
   checkPaths(options.config, ['flare'], {missing: false})
   checkPaths(options.config, ['launch'], {missing: true})
@@ -47,7 +47,7 @@ export async function planFlare(options: FlareOptions): Promise<ImageBuild> {
   if (base.manifest.stage !== 'base') {
     throw new CcError('E_IMAGE', `${base.path} is of the stage '${base.manifest.stage}', a base image is needed`)
   }
-  const rootKey = keyOf(base, options.rootKey)
+  const rootKey = rootKeyOf(base, options.rootKey)
   const folders = workFolders(workDir, 'flare')
   const config = takeOver(base, options.config)
   const {sourceDateEpoch, distribution} = base.manifest
@@ -55,7 +55,6 @@ export async function planFlare(options: FlareOptions): Promise<ImageBuild> {
     title: `FLARE image from ${base.path}`,
     needs: ['build', 'open'],
     folders,
-    outputDir,
     tree: await planTree({
       tree: folders.tree,
       origin: await planOpen({image: base, rootKey, tree: folders.tree}, folders.open),
@@ -64,28 +63,25 @@ export async function planFlare(options: FlareOptions): Promise<ImageBuild> {
       steps: await flareSteps(config, base, folders.tree, workDir),
       workDir,
     }),
-    seal: {
-      name: imageName,
-      stage: 'flare',
-      aliases: [],
-      config,
-      distribution,
-      source: {kind: 'image', label: base.manifest.name, sha256: await sha256File(base.file('manifest.json'))},
-      sourceDateEpoch,
-      tool,
-      rootKey: newRootKey,
-      extra: {'python.json': lock},
-    },
+    seals: [
+      {
+        label: 'flare',
+        outputDir,
+        seal: {
+          name: imageName,
+          stage: 'flare',
+          aliases: [],
+          config,
+          distribution,
+          source: {kind: 'image', label: base.manifest.name, sha256: await sha256File(base.file('manifest.json'))},
+          sourceDateEpoch,
+          tool,
+          rootKey: newRootKey,
+          extra: {'python.json': lock},
+        },
+      },
+    ],
   }
-}
-
-/** @throws E_KEY where there is no key */
-function keyOf(base: ImageDirectory, given: string | null): string {
-  const key = given ?? base.file('keys/root.key')
-  if (existsSync(key)) return key
-  throw new CcError('E_KEY', `the key of ${base.path} is not there: '${key}'`, {
-    suggestions: ['name the file with the root key: --root-key FILE'],
-  })
 }
 
 /** What the image is comes from the base image; what is put into it, and how large its disk is, from the command. */

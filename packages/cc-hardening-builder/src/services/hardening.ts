@@ -8,8 +8,8 @@ import {planKeys, resolveKeys} from 'cc-core/keys'
 import {checkLayout} from 'cc-core/layout'
 import {sha256File, type ImageDirectory} from 'cc-core/manifest'
 import {planRequirements} from 'cc-core/pip'
-import {planOpen, readImage} from 'cc-core/seal'
-import {keptGroups, planTree, workFolders, type ImageBuild} from 'cc-core/stage'
+import {planOpen, readImage, rootKeyOf} from 'cc-core/seal'
+import {keptGroups, planTree, workFolders, type BuildPlan} from 'cc-core/build'
 import {planStep, type PlannedStep} from 'cc-core/steps'
 
 import {hardenedLayout} from './layout.js'
@@ -43,7 +43,7 @@ export interface HardeningOptions {
 
 /** The build of the image of one site. */
 export interface HardeningPlan {
-  build: ImageBuild
+  build: BuildPlan
   site: Site
 }
 
@@ -66,17 +66,16 @@ export async function planHardening(options: HardeningOptions): Promise<Hardenin
     installed: await installedFlare(flare),
     leaveOut: [...options.leaveOut, workDir, flare.path],
   })
-  const rootKey = keyOf(flare, options.rootKey)
+  const rootKey = rootKeyOf(flare, options.rootKey)
   const site = planSite(options.config)
   const config = await resolveKeys(takeOver(flare, options, site))
   const folders = workFolders(workDir, 'hardened')
   const {sourceDateEpoch, distribution} = flare.manifest
   const open = await planOpen({image: flare, rootKey, tree: folders.tree}, folders.open)
-  const build: ImageBuild = {
+  const build: BuildPlan = {
     title: `hardened image of ${site.name} (${site.role}) from ${flare.path}`,
     needs: ['build', 'open'],
     folders,
-    outputDir,
     tree: await planTree({
       tree: folders.tree,
       origin: open,
@@ -88,22 +87,28 @@ export async function planHardening(options: HardeningOptions): Promise<Hardenin
       ],
       workDir,
     }),
-    seal: {
-      name: imageName,
-      stage: 'hardened',
-      aliases: [],
-      config,
-      distribution,
-      source: {kind: 'image', label: flare.manifest.name, sha256: await sha256File(flare.file('manifest.json'))},
-      sourceDateEpoch,
-      tool,
-      rootKey: newRootKey,
-      extra: {'python.json': lock},
-    },
-    own: {
-      partition: 'cc-ro',
-      fill: (output) => siteStep(site, {output, gid: config.os.user.gid, sourceDateEpoch}),
-    },
+    seals: [
+      {
+        label: site.name,
+        outputDir,
+        seal: {
+          name: imageName,
+          stage: 'hardened',
+          aliases: [],
+          config,
+          distribution,
+          source: {kind: 'image', label: flare.manifest.name, sha256: await sha256File(flare.file('manifest.json'))},
+          sourceDateEpoch,
+          tool,
+          rootKey: newRootKey,
+          extra: {'python.json': lock},
+        },
+        own: {
+          partition: 'cc-ro',
+          fill: (output) => siteStep(site, {output, gid: config.os.user.gid, sourceDateEpoch}),
+        },
+      },
+    ],
   }
   return {build, site}
 }
@@ -116,15 +121,6 @@ async function keySteps(config: Config, tree: string, sourceDateEpoch: number): 
     await planKeys(config, tree),
     await planStep('base/60-initramfs', {tree, 'source-date-epoch': sourceDateEpoch}),
   ]
-}
-
-/** @throws E_KEY where there is no key */
-function keyOf(image: ImageDirectory, given: string | null): string {
-  const key = given ?? image.file('keys/root.key')
-  if (existsSync(key)) return key
-  throw new CcError('E_KEY', `the key of ${image.path} is not there: '${key}'`, {
-    suggestions: ['name the file with the root key: --root-key FILE'],
-  })
 }
 
 /** What the image is comes from the FLARE image; what is closed, and for whom, from this command. */

@@ -6,7 +6,7 @@ import {join} from 'node:path'
 import {loadConfig} from 'cc-core/config'
 import {profiles} from 'cc-core/distro'
 import {sha256File} from 'cc-core/manifest'
-import type {ImageBuild} from 'cc-core/stage'
+import type {BuildPlan} from 'cc-core/build'
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 
 import {planInstall} from './install.js'
@@ -22,7 +22,7 @@ afterEach(() => {
 
 const all = ['nvidia.enabled=true', 'attestation.enabled=true']
 
-async function plan(...sets: string[]): Promise<ImageBuild> {
+async function plan(...sets: string[]): Promise<BuildPlan> {
   const config = loadConfig(null, [
     'distribution=debian-13',
     'source.mirrors=["deb http://mirror.invalid x main"]',
@@ -32,14 +32,14 @@ async function plan(...sets: string[]): Promise<ImageBuild> {
   return planInstall({config, ...folders, tool: 'test', rootKey: null})
 }
 
-const ids = ({tree}: ImageBuild) => tree.steps.map(({id}) => id)
-const words = ({tree}: ImageBuild, id: string) => tree.steps.find((step) => step.id === id)?.argv ?? []
+const ids = ({tree}: BuildPlan) => tree.steps.map(({id}) => id)
+const words = ({tree}: BuildPlan, id: string) => tree.steps.find((step) => step.id === id)?.argv ?? []
 
 /** The values of a repeated parameter. */
 const values = (argv: readonly string[], name: string) => argv.filter((_, index) => argv[index - 1] === `--${name}`)
 
 /** The steps whose result is no longer the same, in their order. */
-function redone(before: ImageBuild, after: ImageBuild): string[] {
+function redone(before: BuildPlan, after: BuildPlan): string[] {
   return after.tree.steps
     .filter((_, index) => !before.tree.keys.includes(after.tree.keys[index + 1] ?? ''))
     .map(({id}) => id)

@@ -4,7 +4,7 @@ import type {Config} from 'cc-core/config'
 import type {DistroProfile} from 'cc-core/distro'
 import type {Purpose} from 'cc-core/host'
 import type {Manifest} from 'cc-core/manifest'
-import type {WorkFolders} from 'cc-core/stage'
+import type {WorkFolders} from 'cc-core/build'
 import {planStep, type PlannedStep, type StepValue, type Task} from 'cc-core/steps'
 
 import {readPatches} from './amd.js'

@@ -11,7 +11,7 @@ import {profileOfHost, profiles, type DistroProfile} from 'cc-core/distro'
 import {checkLayout} from 'cc-core/layout'
 import {sha256File, type Manifest} from 'cc-core/manifest'
 import {inspectIso, listIsoPackages, selectSource, type IsoPackages, type IsoSource} from 'cc-core/source'
-import {keptGroups, planTree, workFolders, type ImageBuild, type WorkFolders} from 'cc-core/stage'
+import {keptGroups, planTree, workFolders, type BuildPlan, type WorkFolders} from 'cc-core/build'
 import {planExtras, type Extras} from './extras.js'
 import {chooseKernel} from './kernel.js'
 import {planSupply} from './supply.js'
@@ -43,7 +43,7 @@ export interface InstallOptions {
  * Plan the base image. Looks at the configuration, the ISO and the host; writes nothing.
  * @throws CcError E_LAYOUT, E_ISO_*, E_SHA256, E_SIGNATURE, E_CONFIG
  */
-export async function planInstall(options: InstallOptions): Promise<ImageBuild> {
+export async function planInstall(options: InstallOptions): Promise<BuildPlan> {
   const {outputDir, workDir, tool, rootKey} = options
   checkLayout(options.config)
   checkSecurity(options.config)
@@ -80,7 +80,6 @@ export async function planInstall(options: InstallOptions): Promise<ImageBuild> 
     needs: extras.needs,
     warnings: kernel.warnings,
     folders,
-    outputDir,
     tree: await planTree({
       tree: folders.tree,
       downloads: extras.downloads,
@@ -90,18 +89,24 @@ export async function planInstall(options: InstallOptions): Promise<ImageBuild> 
       steps,
       workDir,
     }),
-    seal: {
-      name: imageName,
-      stage: 'base',
-      aliases: [imageAlias],
-      config,
-      distribution: origin.profile.id,
-      source: origin.source,
-      sourceDateEpoch,
-      tool,
-      rootKey,
-      ...extras.seal,
-    },
+    seals: [
+      {
+        label: 'base',
+        outputDir,
+        seal: {
+          name: imageName,
+          stage: 'base',
+          aliases: [imageAlias],
+          config,
+          distribution: origin.profile.id,
+          source: origin.source,
+          sourceDateEpoch,
+          tool,
+          rootKey,
+          ...extras.seal,
+        },
+      },
+    ],
   }
 }
 

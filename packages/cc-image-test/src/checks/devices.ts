@@ -2,7 +2,7 @@ import {existsSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {skipped, type CheckTask, type Verdict} from 'cc-core/report'
-import {makeVariant} from 'cc-core/stage'
+import {makeVariant} from 'cc-core/build'
 import {planStep} from 'cc-core/steps'
 import {SilentReporter} from 'cc-core/ui'
 import {bootAndWatch} from 'cc-core/vm'

@@ -3,7 +3,7 @@ import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {skipped, type CheckTask, type Verdict} from 'cc-core/report'
-import {makeVariant} from 'cc-core/stage'
+import {makeVariant} from 'cc-core/build'
 import {planStep, scriptsDirectory} from 'cc-core/steps'
 import {SilentReporter} from 'cc-core/ui'
 import {bootAndWatch} from 'cc-core/vm'

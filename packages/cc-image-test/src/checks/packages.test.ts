@@ -1,4 +1,4 @@
-import {readUnwanted} from 'cc-core/stage'
+import {readUnwanted} from 'cc-core/build'
 import {describe, expect, it} from 'vitest'
 
 import {judgePackages} from '../judges/packages.js'

@@ -1,6 +1,6 @@
 import type {Manifest} from 'cc-core/manifest'
 import type {CheckTask} from 'cc-core/report'
-import {keptGroups, readUnwanted, unwantedPackage, type Unwanted} from 'cc-core/stage'
+import {keptGroups, readUnwanted, unwantedPackage, type Unwanted} from 'cc-core/build'
 
 import type {ImageUnderTest} from '../image/under-test.js'
 import {judgePackages, type Installed} from '../judges/packages.js'

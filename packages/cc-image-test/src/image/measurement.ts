@@ -3,7 +3,7 @@ import {join} from 'node:path'
 
 import type {Measurement} from 'cc-core/manifest'
 import {planMeasure, standInFirmware} from 'cc-core/platform'
-import {runTasks} from 'cc-core/stage'
+import {runTasks} from 'cc-core/build'
 import {SilentReporter} from 'cc-core/ui'
 
 import type {ImageUnderTest} from './under-test.js'

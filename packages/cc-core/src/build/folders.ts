@@ -9,11 +9,7 @@ export interface WorkFolders {
   logs: string
   /** Intermediate files of opening an image. Secret. */
   open: string
-  /** What belongs to the image of one site: its start-up kit and its keys. Secret. */
-  own: string
-  /** Intermediate files of a seal. Secret. */
-  scratch: string
-  /** What the images of many sites share, before it is encrypted. Secret while it is made. */
+  /** What the images of one build share, before it is encrypted. Secret while it is made. */
   prepared: string
 }
 
@@ -27,8 +23,6 @@ export function workFolders(workDir: string, stage: string): WorkFolders {
     checkpoints: folder('checkpoints'),
     logs: folder('logs'),
     open: folder('open'),
-    own: folder('own'),
-    scratch: folder('scratch'),
     prepared: folder('prepared'),
   }
 }

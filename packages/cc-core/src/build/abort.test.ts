@@ -46,7 +46,7 @@ function secrets(): string[] {
   const look = (folder: string) => {
     for (const entry of existsSync(folder) ? readdirSync(folder, {withFileTypes: true}) : []) {
       const inner = join(folder, entry.name)
-      if (['own', 'open', 'scratch', 'unfinished.json'].includes(entry.name) || entry.name.endsWith('.partial'))
+      if (/^(own-.*|open|scratch-.*|unfinished\.json|.*\.partial)$/.test(entry.name))
         found.push(inner)
       if (entry.isDirectory() && inner !== path('build/image')) look(inner)
       else if (entry.isFile()) {
@@ -92,7 +92,7 @@ describe('a build that is stopped', () => {
     child.kill('SIGKILL')
     await finished(child)
     const left = secrets()
-    expect(left).toEqual(expect.arrayContaining([path('other/.image.partial'), path('work/small/own')]))
+    expect(left).toEqual(expect.arrayContaining([path('other/.image.partial'), path('work/small/own-small')]))
     expect(await finished(build(...words))).toBe(0)
     expect(secrets()).toEqual([])
   }, 120_000)

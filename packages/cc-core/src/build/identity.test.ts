@@ -30,7 +30,7 @@ afterEach(() => {
 
 /** Whether a build finds its image up to date. */
 function isCached(): boolean {
-  const script = join(root, 'cc-core/src/stage/fixtures/small-build.ts')
+  const script = join(root, 'cc-core/src/build/fixtures/small-build.ts')
   const output = execFileSync(process.execPath, ['--import', import.meta.resolve('tsx'), script, '--json'], {
     cwd: root,
     env: {...process.env, PATH: `${join(root, 'bin')}:${process.env['PATH'] ?? ''}`},

@@ -1,0 +1,142 @@
+import {execFileSync, spawnSync} from 'node:child_process'
+import {cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {fileURLToPath} from 'node:url'
+
+import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, it} from 'vitest'
+
+import {RecordingReporter} from '../ui/index.js'
+import {smallBuild, smallFolder} from './fixtures/small-build.js'
+import {buildImages, showPlan, type BuiltImage} from './index.js'
+
+let origin: string
+let root: string
+const path = (...names: string[]) => join(root, ...names)
+beforeAll(async () => {
+  origin = mkdtempSync(join(tmpdir(), 'cc-build-origin-'))
+  await smallFolder(origin, 'the kit of one site')
+})
+afterAll(() => {
+  rmSync(origin, {recursive: true, force: true})
+})
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'cc-build-'))
+  cpSync(origin, root, {recursive: true, preserveTimestamps: true, verbatimSymlinks: true})
+  for (const label of ['a', 'b', 'c']) {
+    cpSync(path('kit'), path(`kit-${label}`), {recursive: true})
+    writeFileSync(path(`kit-${label}`, 'startup/start.sh'), `the kit of ${label}`)
+  }
+})
+afterEach(() => {
+  // As in a build, files may belong to other ids.
+  execFileSync('rm', ['-rf', root])
+})
+
+const plan = (...labels: string[]) => smallBuild(root, path('work'), path('build'), labels)
+
+async function build(...labels: string[]): Promise<{built: BuiltImage[]; reporter: RecordingReporter}> {
+  const reporter = new RecordingReporter()
+  return {built: await buildImages(await plan(...labels), {reporter}), reporter}
+}
+
+const fates = (built: readonly BuiltImage[]) =>
+  Object.fromEntries(built.map(({label, image, cached, error}) => [label, error?.code ?? (cached ? 'cached' : image && 'made')]))
+
+describe('several images of one build', () => {
+  it('share what is made once; each has content, keys and a folder of its own', async () => {
+    const {built, reporter} = await build('a', 'b')
+    expect(fates(built)).toEqual({a: 'made', b: 'made'})
+    const [a, b] = built.map(({image}) => image)
+    if (a == null || b == null) throw new Error('not made')
+    expect([a.path, b.path]).toEqual([path('build/a/image'), path('build/b/image')])
+    expect(readFileSync(a.file('cmdline'))).toEqual(readFileSync(b.file('cmdline')))
+    const verity = (image: typeof a, name: string) => image.manifest.partitions.find((one) => one.name === name)?.verity
+    expect(verity(a, 'cc-ro')).not.toEqual(verity(b, 'cc-ro'))
+    // The tree and its file system are made once.
+    const ids = reporter.steps('step-done')
+    expect(ids.filter((id) => id === 'origin')).toHaveLength(1)
+    expect(ids.filter((id) => id === 'disk/make-filesystem:cc-root')).toHaveLength(1)
+    expect(ids.filter((id) => id === 'disk/make-filesystem:cc-ro')).toHaveLength(2)
+    expect(readdirSync(path('work/small')).filter((name) => /^(own|scratch|open|unfinished|lock)/.test(name))).toEqual([])
+  }, 120_000)
+
+  it('are not made again, and one more costs itself alone', async () => {
+    await build('a', 'b')
+    const times = (label: string) => statSync(path('build', label, 'image/manifest.json')).mtimeMs
+    const before = times('a')
+    const {built, reporter} = await build('a', 'b', 'c')
+    expect(fates(built)).toEqual({a: 'cached', b: 'cached', c: 'made'})
+    expect(times('a')).toBe(before)
+    expect(reporter.steps('step-done')).not.toContain('disk/make-filesystem:cc-root')
+    writeFileSync(path('kit-b/startup/start.sh'), 'another kit')
+    expect(fates((await build('a', 'b', 'c')).built)).toEqual({a: 'cached', b: 'made', c: 'cached'})
+  }, 120_000)
+
+  it('go on without one that fails; the next run makes only that one', async () => {
+    rmSync(path('kit-b/startup'), {recursive: true})
+    const {built} = await build('a', 'b', 'c')
+    expect(fates(built)).toEqual({a: 'made', b: 'E_CONFIG', c: 'made'})
+    expect(built[1]?.error?.message).toContain('is not a start-up kit')
+    expect(existsSync(path('build/b/image'))).toBe(false)
+    expect(readdirSync(path('build/b'))).toEqual([])
+    cpSync(path('kit-a'), path('kit-b'), {recursive: true})
+    expect(fates((await build('a', 'b', 'c')).built)).toEqual({a: 'cached', b: 'made', c: 'cached'})
+  }, 120_000)
+
+  it('are refused where they would be in the way of each other', async () => {
+    await expect(build('a', 'a')).rejects.toMatchObject({code: 'E_CONFIG', message: expect.stringContaining("'a'") as string})
+    expect(existsSync(path('work'))).toBe(false)
+  })
+
+  it('are shown as commands, and nothing is written', async () => {
+    const lines = await showPlan(await plan('a', 'b'))
+    const text = lines.join('\n')
+    for (const label of ['a', 'b']) {
+      expect(text).toContain(`# the image of ${label}`)
+      expect(text).toContain(`# rename ${path('build', label, '.image.partial')} to ${path('build', label, 'image')}`)
+    }
+    expect(lines.filter((line) => line.includes('make-filesystem') && line.includes('cc-root'))).toHaveLength(1)
+    expect(existsSync(path('work'))).toBe(false)
+    expect(existsSync(path('build'))).toBe(false)
+  })
+})
+
+describe('one image', () => {
+  it('is a list of one: sealed at once, and up to date for a run of several', async () => {
+    const {built, reporter} = await build('a')
+    expect(fates(built)).toEqual({a: 'made'})
+    expect(reporter.steps('step-done')).not.toContain('prepare/start')
+    expect(fates((await build('a')).built)).toEqual({a: 'cached'})
+  }, 120_000)
+
+  it('that fails ends the run with its own error', async () => {
+    rmSync(path('kit/startup'), {recursive: true})
+    await expect(build('a')).rejects.toMatchObject({code: 'E_CONFIG'})
+    expect(readdirSync(path('build'))).toEqual([])
+  }, 60_000)
+})
+
+describe('a command that builds several images', () => {
+  it('says what became of each, by words and as JSON, and fails with the first failure', () => {
+    rmSync(path('kit-b/startup'), {recursive: true})
+    const script = fileURLToPath(new URL('fixtures/small-build.ts', import.meta.url))
+    const command = (...words: string[]) => {
+      const all = ['--import', import.meta.resolve('tsx'), script, '--work-dir', 'work', '--output', 'build', ...words]
+      const env = {...process.env, SMALL_LABELS: 'a,b'}
+      return spawnSync(process.execPath, all, {cwd: root, env, encoding: 'utf8'})
+    }
+    const {status, stdout, stderr} = command()
+    expect(status).toBe(2)
+    expect(stdout).toMatch(/^a {2}.*\/build\/a\/image\nb {2}FAILED E_CONFIG: .*is not a start-up kit/m)
+    expect(stderr).toMatch(/error\[E_CONFIG\]: 1 of 2 images was not made \(b\): .*\n {2}try: .*\n {2}try: run the same command/)
+    const json = JSON.parse(command('--json').stdout) as object
+    expect(json).toMatchObject({
+      images: [
+        {label: 'a', cached: true, image: path('build/a/image')},
+        {label: 'b', image: null, error: {code: 'E_CONFIG'}},
+      ],
+      error: {code: 'E_CONFIG', exitCode: 2},
+    })
+  }, 120_000)
+})

@@ -1,0 +1,214 @@
+import {existsSync} from 'node:fs'
+import {readFile} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import {securityWarnings} from '../config/index.js'
+import {CcError} from '../errors/index.js'
+import {atomicWrite, mkdirp} from '../fs/index.js'
+import {preflight} from '../host/index.js'
+import {readImageDirectory, type ImageDirectory} from '../manifest/index.js'
+import {findAltered, isPrepared, openOutput} from '../seal/index.js'
+import type {Task, TaskContext} from '../steps/index.js'
+import type {Reporter} from '../ui/index.js'
+import {lock} from './lock.js'
+import {
+  checkSeals,
+  imageKey,
+  planImage,
+  planOwn,
+  planShared,
+  sealFolders,
+  treeTasks,
+  type BuildPlan,
+  type OwnContent,
+  type SealPlan,
+  type Shared,
+} from './plan.js'
+import {buildTree, runTasks} from './tree.js'
+import {noteUnfinished, removeSecrets, removeUnfinished} from './unfinished.js'
+
+interface BuildContext {
+  reporter: Reporter
+  signal?: AbortSignal | undefined
+}
+
+/** What became of one image of a build. */
+export interface BuiltImage {
+  label: string
+  /** The image directory; null where it was not made. */
+  image: ImageDirectory | null
+  /** The image was there already, made from the same inputs. */
+  cached: boolean
+  /** Why it was not made, or null. */
+  error: CcError | null
+  /** What this image took beyond what all share. */
+  ms: number
+}
+
+/** An image that is to be made. */
+interface Pending {
+  one: SealPlan
+  own: OwnContent
+  buildKey: string
+}
+
+/**
+ * Build images: bring their tree to the end of its plan, and seal each. What is there already from the same inputs is not
+ * done again. An image of a run before stays as it is until the new one is whole. One that fails does not stop the others.
+ * @returns what became of each, in the order of the plan
+ * @throws what stopped the build before the first seal; E_INTERRUPTED; E_CONFIG where two images have one name
+ */
+export async function buildImages(plan: BuildPlan, context: BuildContext): Promise<BuiltImage[]> {
+  checkSeals(plan)
+  const {folders, seals} = plan
+  const {reporter, signal} = context
+  for (const text of plan.warnings ?? []) reporter.report({type: 'warning', text})
+  for (const purpose of plan.needs) await preflight(purpose, signal)
+  for (const folder of [folders.root, folders.logs, ...seals.map(({outputDir}) => outputDir)]) mkdirp(folder)
+  const unlock = await lock(join(folders.root, 'lock'))
+  try {
+    await removeUnfinished(folders)
+    const found = await findImages(plan, reporter)
+    const pending = found.filter((one) => 'buildKey' in one)
+    const made = pending.length === 0 ? [] : await makeImages(plan, pending, context)
+    return found.map((one) => ('buildKey' in one ? made[pending.indexOf(one)] : one)).filter((one) => one !== undefined)
+  } finally {
+    await unlock()
+  }
+}
+
+/** What is up to date, and what has to be made. */
+async function findImages(plan: BuildPlan, reporter: Reporter): Promise<(BuiltImage | Pending)[]> {
+  const all: (BuiltImage | Pending)[] = []
+  for (const one of plan.seals) {
+    const started = Date.now()
+    const paths = sealFolders(plan, one)
+    const own = await planOwn(one, paths.own)
+    const buildKey = await imageKey(plan.tree, one, own)
+    const image = await findImage(paths.path, buildKey, one.seal.rootKey, plan.folders.root)
+    if (image === null) all.push({one, own, buildKey})
+    else {
+      reporter.report({type: 'note', text: `${paths.path} is up to date`})
+      all.push({label: one.label, image, cached: true, error: null, ms: Date.now() - started})
+    }
+  }
+  return all
+}
+
+/** Bring the tree to its end, make what the images share, and seal each of them. Nothing that is secret stays. */
+async function makeImages(plan: BuildPlan, pending: readonly Pending[], context: BuildContext): Promise<BuiltImage[]> {
+  const {folders, seals} = plan
+  const texts = pending.flatMap(({one}) => securityWarnings(one.seal.config))
+  for (const text of new Set(texts)) context.reporter.report({type: 'warning', text})
+  const secret = pending.flatMap(({one}) => {
+    const {own, scratch, partial} = sealFolders(plan, one)
+    return [own, scratch, partial]
+  })
+  const shared = seals.length > 1 ? [folders.prepared] : []
+  await noteUnfinished(folders, [folders.open, ...shared, ...secret])
+  const whole: string[] = []
+  try {
+    if (seals.length === 1) return [await makeOne(plan, pending[0], context)]
+    await makeShared(plan, context)
+    whole.push(...shared)
+    const made: BuiltImage[] = []
+    for (const one of pending) made.push(await makeOneOf(plan, one, context))
+    return made
+  } finally {
+    await removeUnfinished(folders, whole)
+  }
+}
+
+/** The only image of a plan: one stage of work. */
+async function makeOne(plan: BuildPlan, pending: Pending | undefined, context: BuildContext): Promise<BuiltImage> {
+  if (pending === undefined) throw new Error('there is no image to make')
+  const started = Date.now()
+  const {one, own, buildKey} = pending
+  const tasks = await planImage(plan, one, buildKey, own)
+  announce(context, plan.title, one, [...treeTasks(plan), ...tasks])
+  await buildTree(plan.tree, plan.folders, taskContext(plan, context))
+  return seal(plan, one, tasks, context, started)
+}
+
+/** One image of several, after the tree. Its own failure is told, but ends nothing else. */
+async function makeOneOf(plan: BuildPlan, {one, own, buildKey}: Pending, context: BuildContext): Promise<BuiltImage> {
+  const started = Date.now()
+  const {label} = one
+  try {
+    const tasks = await planImage(plan, one, buildKey, own)
+    announce(context, `image of ${label}`, one, tasks)
+    return await seal(plan, one, tasks, context, started)
+  } catch (error) {
+    if (!CcError.is(error) || error.code === 'E_INTERRUPTED') throw error
+    context.reporter.report({type: 'warning', text: `the image of ${label} was not made: ${error.message}`})
+    return {label, image: null, cached: false, error, ms: Date.now() - started}
+  } finally {
+    const {own: content, scratch, partial} = sealFolders(plan, one)
+    await removeSecrets([content, scratch, partial])
+  }
+}
+
+/** Run the tasks of a seal, and publish the image. */
+async function seal(
+  plan: BuildPlan,
+  one: SealPlan,
+  tasks: readonly Task[],
+  context: BuildContext,
+  started: number,
+): Promise<BuiltImage> {
+  const {path} = sealFolders(plan, one)
+  const output = await openOutput(path)
+  await runTasks(tasks, taskContext(plan, context, one))
+  await output.publish()
+  const ms = Date.now() - started
+  context.reporter.report({type: 'stage-done', stage: one.seal.stage, ms})
+  return {label: one.label, image: await readImageDirectory(path), cached: false, error: null, ms}
+}
+
+/** Bring the tree to its end, and make of it what all images share, unless it is there. */
+async function makeShared(plan: BuildPlan, context: BuildContext): Promise<void> {
+  const {folders, tree, title} = plan
+  const [first] = plan.seals
+  const shared = await planShared(plan)
+  if (first === undefined || shared === null) throw new Error('a single image shares nothing')
+  const tasks = await missingOf(shared, folders.prepared)
+  announce(context, title, first, [...treeTasks(plan), ...tasks])
+  await buildTree(tree, folders, taskContext(plan, context))
+  if (tasks.length === 0) return
+  await runTasks(tasks, taskContext(plan, context))
+  await atomicWrite(join(folders.prepared, 'key'), shared.key)
+}
+
+async function missingOf({tasks, key}: Shared, prepared: string): Promise<Task[]> {
+  const there = isPrepared(prepared) ? await readFile(join(prepared, 'key'), 'utf8').catch(() => '') : ''
+  return there === key ? [] : tasks
+}
+
+const taskContext = ({folders}: BuildPlan, context: BuildContext, one?: SealPlan): TaskContext => ({
+  ...context,
+  logDir: folders.logs,
+  places: [folders.root, ...(one === undefined ? [] : [one.outputDir])],
+})
+
+function announce({reporter}: BuildContext, title: string, {seal: {stage}}: SealPlan, tasks: readonly Task[]): void {
+  reporter.report({type: 'stage-start', stage, title, steps: tasks.map(({id, title: text}) => ({id, title: text}))})
+}
+
+/** The image at a path if it was made from the same inputs, is unaltered, and has the key that is asked for. */
+async function findImage(
+  path: string,
+  buildKey: string,
+  rootKey: string | null,
+  scratch: string,
+): Promise<ImageDirectory | null> {
+  if (!existsSync(join(path, 'manifest.json'))) return null
+  try {
+    const image = await readImageDirectory(path)
+    if (image.manifest.buildKey !== buildKey) return null
+    const key = await readFile(image.file('keys/root.key'))
+    if (rootKey !== null && !key.equals(await readFile(rootKey))) return null
+    return (await findAltered(image, scratch)).length === 0 ? image : null
+  } catch {
+    return null // Not ours, or damaged: it is built again.
+  }
+}

@@ -1,0 +1,147 @@
+import {createHash} from 'node:crypto'
+import {join} from 'node:path'
+
+import {CcError} from '../errors/index.js'
+import type {Purpose} from '../host/index.js'
+import {launchIdentity} from '../platform/index.js'
+import {outputPaths, planPrepare, planSeal, type SealRequest} from '../seal/index.js'
+import {stepTask, type PlannedStep, type Task} from '../steps/index.js'
+import type {WorkFolders} from './folders.js'
+import {sealIdentity} from './identity.js'
+import {findProgress, type TreePlan} from './tree.js'
+
+/** A build: one tree, and the images that are sealed from it. One image is a list of one. */
+export interface BuildPlan {
+  title: string
+  /** What the host must be able to do. */
+  needs: readonly Purpose[]
+  folders: WorkFolders
+  tree: TreePlan
+  /** At least one. What all of them share is made once. */
+  seals: readonly SealPlan[]
+  /** What planning found that the user has to know. */
+  warnings?: readonly string[]
+}
+
+/** One image of a tree. */
+export interface SealPlan {
+  /** What tells it from the others of its build, such as the name of a site. */
+  label: string
+  seal: Omit<SealRequest, 'tree' | 'prepared' | 'contents' | 'buildKey'>
+  /**
+   * What belongs to this image alone, such as the start-up kit of a site: the step that fills a folder with it, and the
+   * partition that the folder becomes. It is never part of the tree, which is kept between runs.
+   */
+  own?: {partition: string; fill: (folder: string) => Promise<PlannedStep>}
+  /** Where the image directory is to be. */
+  outputDir: string
+}
+
+/** Folders of one seal, which hold secrets while it is made: its own content, what becomes of it, the unfinished image. */
+export interface SealFolders {
+  own: string
+  scratch: string
+  path: string
+  partial: string
+}
+
+/** @returns absolute paths */
+export function sealFolders({folders}: BuildPlan, {label, seal, outputDir}: SealPlan): SealFolders {
+  const {path, partial} = outputPaths(join(outputDir, seal.name))
+  return {own: join(folders.root, `own-${label}`), scratch: join(folders.root, `scratch-${label}`), path, partial}
+}
+
+/**
+ * Refuse a plan whose images would be in each other's way.
+ * @throws E_CONFIG where two of them have one label or one folder
+ */
+export function checkSeals({seals}: BuildPlan): void {
+  const twice = (words: readonly string[]) => words.find((word, index) => words.indexOf(word) !== index)
+  const label = twice(seals.map((one) => one.label))
+  if (label !== undefined) throw new CcError('E_CONFIG', `two images of one run have the name '${label}'`)
+  const path = twice(seals.map(({outputDir, seal}) => join(outputDir, seal.name)))
+  if (path !== undefined) throw new CcError('E_CONFIG', `two images of one run would be written to ${path}`)
+}
+
+/** What belongs to one image alone. */
+export interface OwnContent {
+  tasks: Task[]
+  /** For planSeal. */
+  contents: Record<string, string>
+  /** What the content depends on; it does not name the folder. */
+  identity: unknown
+}
+
+/** Plan what belongs to an image alone, for a folder. Nothing where all of it comes from the tree. */
+export async function planOwn({own}: Pick<SealPlan, 'own'>, folder: string): Promise<OwnContent> {
+  if (own === undefined) return {tasks: [], contents: {}, identity: null}
+  const step = await own.fill(folder)
+  const words = step.argv.slice(2).map((word) => word.replaceAll(folder, ''))
+  return {tasks: [stepTask(step)], contents: {[own.partition]: folder}, identity: [words, step.inputs]}
+}
+
+/** Everything that the bytes of one image depend on, the keys aside. */
+export async function imageKey(tree: TreePlan, {seal}: SealPlan, own: OwnContent): Promise<string> {
+  const {rootKey: _, ...request} = seal
+  const launch = await launchIdentity(seal.config.launch)
+  return digest([tree.keys.at(-1), own.identity, await sealIdentity(), launch, request])
+}
+
+/** What the images of a build share before any of them is encrypted; null for a single image, which is sealed at once. */
+export interface Shared {
+  tasks: Task[]
+  /** Everything that the shared part depends on. */
+  key: string
+}
+
+/** Plan what the images of a build share. */
+export async function planShared({folders, tree, seals}: BuildPlan): Promise<Shared | null> {
+  const [first] = seals
+  if (first === undefined || seals.length === 1) return null
+  const {name, distribution, sourceDateEpoch, extra, config} = first.seal
+  // The others are made at boot, and differ by the role of the site.
+  const filled = Object.entries(config.layout.partitions).filter(([, {mount, from}]) => mount === '/' || from !== null)
+  const perImage = seals.flatMap(({own}) => (own === undefined ? [] : [own.partition]))
+  return {
+    tasks: await planPrepare({...first.seal, tree: folders.tree, perImage}, folders.prepared),
+    key: digest([tree.keys.at(-1), await sealIdentity(), name, distribution, sourceDateEpoch, extra, filled]),
+  }
+}
+
+/** Plan one seal, to its unfinished folder. */
+export async function planImage(plan: BuildPlan, one: SealPlan, buildKey: string, own: OwnContent): Promise<Task[]> {
+  const {folders, seals} = plan
+  const paths = sealFolders(plan, one)
+  const prepared = seals.length > 1 ? {prepared: folders.prepared} : {}
+  const request = {...one.seal, ...prepared, tree: folders.tree, contents: own.contents, buildKey}
+  return [...own.tasks, ...(await planSeal(request, paths.scratch, paths))]
+}
+
+/** The tasks that bring the tree to its end. */
+export const treeTasks = ({tree}: BuildPlan): Task[] => [
+  ...(tree.downloads ?? []),
+  ...tree.origin,
+  ...tree.steps.map((step) => stepTask(step)),
+]
+
+/**
+ * The plan as lines that a person can run one by one: commands, and comments for what we write between them.
+ * @throws E_CONFIG where two images have one name
+ */
+export async function showPlan(plan: BuildPlan): Promise<string[]> {
+  checkSeals(plan)
+  const {folders, tree, seals, warnings = []} = plan
+  const {done} = await findProgress(tree, folders)
+  const cached = done === 0 ? 0 : (tree.downloads ?? []).length + tree.origin.length + done - 1
+  const lines = treeTasks(plan).map(({shown}, index) => (index < cached ? `${shown} # done` : shown))
+  lines.push(...((await planShared(plan))?.tasks ?? []).map(({shown}) => shown))
+  for (const one of seals) {
+    const paths = sealFolders(plan, one)
+    if (seals.length > 1) lines.push(`# the image of ${one.label}`)
+    const tasks = await planImage(plan, one, '', await planOwn(one, paths.own))
+    lines.push(...tasks.map(({shown}) => shown), `# rename ${paths.partial} to ${paths.path}`)
+  }
+  return [...warnings.map((text) => `# warning: ${text}`), ...lines]
+}
+
+const digest = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex')
