@@ -97,3 +97,8 @@ mapped() { awk 'NF == 3 { sum += $3 } END { print sum }' <<<"$output"; }
 		. "$1/step.sh"; printf "%s\n" "$https_proxy" "$no_proxy"' bash "$source_dir"
 	equal "$output" $'http://proxy.test\ny'
 }
+
+@test "offline there is no network" {
+	run as_user bash "$source_dir/namespace.sh" --offline sh -c 'tail -n +3 /proc/net/dev | cut -d : -f 1; grep -c . /proc/net/route'
+	equal "$(xargs <<<"$output")" 'lo 0'
+}

@@ -1,16 +1,21 @@
 #!/usr/bin/env bash
-# Run a command as root of new mount, pid, ipc and uts namespaces: bash namespace.sh COMMAND [ARGUMENT]...
+# Run a command as root of new mount, pid, ipc and uts namespaces: bash namespace.sh [--offline] COMMAND [ARGUMENT]...
 #
 # An ordinary user gets a user namespace too: there the user is root, and all of the user's subordinate ids follow from
 # id 1 on. newuidmap and newgidmap map them one range after the other, since unshare does it by itself only from
 # util-linux 2.38 on, and takes one range.
 # As real root the ids are already all there, so there is no user namespace.
+# With --offline there is a network namespace as well, which reaches nobody.
 
 set -Eeuo pipefail
 export LC_ALL=C.UTF-8
 
 needed=65536
 isolate=(--mount --pid --ipc --uts --fork --kill-child=KILL --mount-proc)
+if [[ ${1-} == --offline ]]; then
+	isolate+=(--net)
+	shift
+fi
 
 die() {
 	printf 'error[%s]: %s\n' "$1" "$2" >&2

@@ -67,3 +67,38 @@ run_contract() {
 		((status == 0)) && [[ $output == '2 [a b]' ]] || { echo "--$name twice: $output" && return 1; }
 	done
 }
+
+# run_network RUNS NETWORK BODY: a step that runs there, and says this of the network.
+run_network() {
+	printf '#!/usr/bin/env bash\n# Test.\n#\n# Parameters:\n#   [--name NAME]  unused\n# Runs in: %s\n# Network: %s\n\n. "%s"\nstep "$@"\n%s\n' \
+		"$1" "$2" "$source_dir/step.sh" "$3" | as_user tee "$dir/network.sh" >/dev/null
+	run as_user bash "$dir/network.sh" --name 'a b'
+}
+
+@test "a step that says it needs no network has none, wherever it runs; one that does has the network of the host" {
+	local devices='tail -n +3 /proc/net/dev | cut -d : -f 1 | xargs; id -u; echo "$name"' host
+	host=$(tail -n +3 /proc/net/dev | cut -d : -f 1 | xargs)
+	[[ $host != lo ]] || skip "this host has no network itself"
+	run_network host no "$devices"
+	equal "$output" "lo"$'\n'"$(as_user id -u)"$'\na b'
+	run_network namespace no "$devices"
+	equal "$output" $'lo\n0\na b'
+	run_network host yes "$devices"
+	equal "$output" "$host"$'\n'"$(as_user id -u)"$'\na b'
+	run_network namespace 'the package index' "$devices"
+	equal "$output" "$host"$'\n0\na b'
+}
+
+@test "without a network a step can still talk to itself" {
+	local talk='python3 -c "
+import socket, threading
+server = socket.create_server((\"127.0.0.1\", 0))
+threading.Thread(target=lambda: server.accept()[0].sendall(b\"hello\")).start()
+print(socket.create_connection(server.getsockname()).recv(5).decode())
+try:
+    socket.create_connection((\"192.0.2.1\", 80), 3)
+except OSError as error:
+    print(error.strerror)"'
+	run_network namespace no "$talk"
+	equal "$output" $'hello\nNetwork is unreachable'
+}

@@ -20,6 +20,7 @@
 #
 # "Runs in: namespace" makes the script re-execute itself in a user namespace where it is root over the
 # subordinate ids of the caller: no privilege is needed, and every mount and process ends with it.
+# "Network: no" holds: the script re-executes itself where there is no network but, in a namespace, its own loopback.
 
 set -Eeuo pipefail
 umask 022
@@ -154,17 +155,37 @@ step_parse() {
 # Enter the namespace by executing the script again. The guard is a variable because the script itself is the
 # only thing that is started in there.
 step_enter_namespace() {
+	local offline=()
 	need unshare setpriv
 	((EUID == 0)) || need newuidmap newgidmap
+	! step_is 'Network: no' || offline=(--offline)
 	CC_STEP_NAMESPACE=1 exec setpriv --pdeathsig KILL -- \
-		bash "$scripts_dir/lib/namespace.sh" bash "$step_script" "$@"
+		bash "$scripts_dir/lib/namespace.sh" "${offline[@]}" bash "$step_script" "$@"
 }
+
+# The same user, without a network.
+step_leave_network() {
+	local own=(--user --map-current-user)
+	need unshare setpriv
+	((EUID != 0)) || own=()
+	CC_STEP_NAMESPACE=1 exec setpriv --pdeathsig KILL -- unshare "${own[@]}" --net -- bash "$step_script" "$@"
+}
+
+# Some programs talk to themselves. perl is in every Debian and Ubuntu; SIOCSIFFLAGS with IFF_UP, of netdevice(7).
+step_loopback() {
+	perl -e 'my $lo = pack("a16 s", "lo", 1); socket(S, 2, 2, 0) and ioctl(S, 0x8914, $lo) or die "the loopback device: $!\n"'
+}
+
+step_is() { step_contract | grep -qx -- "$1"; }
 
 # step "$@": move to where the contract says the script runs, and parse the arguments there: in the namespace every
 # file of a tree can be seen.
 step() {
-	if [[ -z ${CC_STEP_NAMESPACE-} && ${1-} != --help ]] && step_contract | grep -qx 'Runs in: namespace'; then
-		step_enter_namespace "$@"
+	if [[ -n ${CC_STEP_NAMESPACE-} ]]; then
+		! step_is 'Runs in: namespace' || ! step_is 'Network: no' || step_loopback
+	elif [[ ${1-} != --help ]]; then
+		! step_is 'Runs in: namespace' || step_enter_namespace "$@"
+		! step_is 'Network: no' || step_leave_network "$@"
 	fi
 	unset CC_STEP_NAMESPACE
 	step_parse "$@"
