@@ -9,15 +9,39 @@ const oneDoor = {
   'node:child_process': 'only cc-core/exec runs programs',
   shelljs: 'only cc-core/fs uses shelljs',
 }
-const doors = (...open) => [
+
+/** Folders of cc-core, lowest first: each imports from those before it only, and by their index. */
+const layers = [
+  ...['errors', 'ui', 'start', 'exec', 'fs', 'cmdline', 'config', 'distro', 'layout', 'manifest', 'steps', 'boot'],
+  ...['host', 'source', 'pip', 'keys', 'platform', 'vm', 'report', 'resize', 'seal', 'build', 'command'],
+]
+
+/** What a file may not import. */
+const doors = (open = [], patterns = []) => [
   'error',
   {
     paths: Object.entries(oneDoor)
       .filter(([name]) => !open.includes(name))
       .map(([name, message]) => ({name, message})),
-    patterns: [{group: ['**/cc-*/src/**', 'cc-*/src/**', 'cc-*/dist/**'], message: 'import cc-core/<module>'}],
+    patterns: [
+      {group: ['**/cc-*/src/**', 'cc-*/src/**', 'cc-*/dist/**'], message: 'import cc-core/<module>'},
+      ...patterns,
+    ],
   },
 ]
+
+/** Imports that a folder of cc-core may not have. */
+const layer = (folder) => {
+  const open = {exec: ['execa'], fs: ['shelljs']}[folder] ?? []
+  const lower = layers.slice(0, layers.indexOf(folder))
+  const allowed = lower.length === 0 ? '(?!)' : `(${lower.join('|')})/index\\.js$`
+  const message = `${folder} imports the index of a lower folder only: ${lower.join(', ') || 'there is none'}`
+  return {
+    files: [`packages/cc-core/src/${folder}/**/*.ts`],
+    ignores: ['**/*.test.ts', '**/fixtures/**'],
+    rules: {'no-restricted-imports': doors(open, [{regex: `^\\.\\./(?!${allowed})`, message}])},
+  }
+}
 
 export default defineConfig(
   {ignores: ['**/dist/**', '**/node_modules/**', '.nx/**', 'build/**']},
@@ -43,10 +67,9 @@ export default defineConfig(
     },
   },
   {files: ['packages/*/src/**/*.ts'], ignores: ['**/*.test.ts'], rules: {'no-console': 'error'}},
-  {files: ['packages/cc-core/src/exec/**'], rules: {'no-restricted-imports': doors('execa')}},
-  {files: ['packages/cc-core/src/fs/**'], rules: {'no-restricted-imports': doors('shelljs')}},
+  ...layers.map(layer),
   // Tests start real processes as a stranger would.
-  {files: ['**/*.test.ts', 'e2e/**', 'tools/**'], rules: {'no-restricted-imports': doors('node:child_process')}},
+  {files: ['**/*.test.ts', 'e2e/**', 'tools/**'], rules: {'no-restricted-imports': doors(['node:child_process'])}},
   {
     files: ['**/*.js', '**/*.mjs'],
     languageOptions: {globals: {process: 'readonly', console: 'readonly', URL: 'readonly'}},

@@ -291,7 +291,7 @@ hashed() { # DISK OFFSET SIZE
 @test "an initrd needs the programs of its own archives, not of bytes that look like the start of another" {
 	local bin=$dir/bin program
 	as_user mkdir "$bin"
-	for program in bash dirname readlink sed grep python3 cp mv tail gzip; do as_user ln -s "/usr/bin/$program" "$bin/"; done
+	for program in bash dirname readlink sed grep setpriv unshare python3 cp mv tail gzip; do as_user ln -s "/usr/bin/$program" "$bin/"; done
 	printf 'BZh BZh9 \x02!L\x18 \x89LZO in the clear' >"$dir/initrd"
 	printf 'the secret of gzip' | gzip -c >>"$dir/initrd"
 	expand() { run as_user env PATH="$bin" "$bin/bash" "$BATS_TEST_DIRNAME/expand-initrd.sh" --initrd "$dir/initrd" --output "$dir/content"; }

@@ -1,7 +1,8 @@
 import {describe, expect, it} from 'vitest'
 
 import {parseConfig} from '../config/index.js'
-import {bootConf, headerPlace, kernelCommandLine} from './index.js'
+import {kernelCommandLine} from '../cmdline/index.js'
+import {bootConf, headerPlace} from './index.js'
 
 const verity = {rootHash: 'a'.repeat(64), salt: 'b'.repeat(64), blocks: 17}
 

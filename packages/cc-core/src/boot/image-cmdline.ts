@@ -1,5 +1,5 @@
 import type {Config} from '../config/index.js'
-import {kernelCommandLine} from './cmdline.js'
+import {kernelCommandLine} from '../cmdline/index.js'
 
 /** The kernel command line of an image, by its stage and what it was made from. */
 export function imageCommandLine({

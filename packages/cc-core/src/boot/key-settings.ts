@@ -1,4 +1,4 @@
-import {teeDerivedFields} from '../config/keys-schema.js'
+import {teeDerivedFields} from '../config/index.js'
 import type {Config, KeySource, Layout} from '../config/index.js'
 
 /** The lines of boot.conf that key sources read, for those that a partition uses. */

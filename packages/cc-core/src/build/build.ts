@@ -4,13 +4,13 @@ import {join} from 'node:path'
 
 import {securityWarnings} from '../config/index.js'
 import {CcError} from '../errors/index.js'
-import {atomicWrite, mkdirp} from '../fs/index.js'
+import {atomicWrite, lock, mkdirp} from '../fs/index.js'
 import {preflight} from '../host/index.js'
 import {readImageDirectory, type ImageDirectory} from '../manifest/index.js'
 import {findAltered, isPrepared, openOutput} from '../seal/index.js'
 import type {Task, TaskContext} from '../steps/index.js'
 import type {Reporter} from '../ui/index.js'
-import {lock} from './lock.js'
+
 import {
   checkSeals,
   imageKey,

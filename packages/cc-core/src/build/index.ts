@@ -1,6 +1,5 @@
 export {buildImages, type BuiltImage} from './build.js'
 export {workFolders, type WorkFolders} from './folders.js'
-export {lock} from './lock.js'
 export {showPlan, type BuildPlan, type SealPlan} from './plan.js'
 export {
   buildTree,

@@ -5,11 +5,11 @@ import {join} from 'node:path'
 
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 
-import {mkdirp} from '../fs/index.js'
+import {lock, mkdirp} from '../fs/index.js'
 import {openOutput} from '../seal/index.js'
 import {planStep, writeTask} from '../steps/index.js'
 import {RecordingReporter} from '../ui/index.js'
-import {buildTree, findProgress, lock, planTree, workFolders, type TreePlan, type WorkFolders} from './index.js'
+import {buildTree, findProgress, planTree, workFolders, type TreePlan, type WorkFolders} from './index.js'
 
 let root: string
 let folders: WorkFolders

@@ -9,6 +9,7 @@ export {
   readYaml,
   type ImageConfig,
 } from './load.js'
+export {teeDerivedFields} from './keys-schema.js'
 export {checkPaths, pathsOf, refuseColon, refusePaths, type HostPath} from './paths.js'
 export {configJsonSchema, configReference, referenceRows, type ReferenceRow} from './reference.js'
 export {

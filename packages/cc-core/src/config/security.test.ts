@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 
-import {ownParameters} from '../boot/cmdline.js'
+import {ownParameters} from '../cmdline/index.js'
 import {loadConfig} from './load.js'
 import {checkSecurity, securityProblems, securityWarnings} from './security.js'
 

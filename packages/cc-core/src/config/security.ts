@@ -1,5 +1,5 @@
 import {CcError} from '../errors/index.js'
-import {ownParameters} from '../boot/cmdline.js'
+import {ownParameters} from '../cmdline/index.js'
 import {policyBits, refusedParameter} from './security-words.js'
 import type {Config} from './schema.js'
 

@@ -1,4 +1,4 @@
-import type {DistributionId} from '../config/schema.js'
+import type {DistributionId} from '../config/index.js'
 import {CcError} from '../errors/index.js'
 import {debian12} from './debian-12.js'
 import {debian13} from './debian-13.js'

@@ -1,4 +1,4 @@
-import type {DistributionId} from '../config/schema.js'
+import type {DistributionId} from '../config/index.js'
 
 /** What differs between the distributions. Everything else is one and the same code path. */
 export interface DistroProfile {

@@ -6,6 +6,8 @@ import shell, {type ShellString} from 'shelljs'
 
 import {CcError} from '../errors/index.js'
 
+export {lock} from './lock.js'
+
 // A failure of shelljs is a return code that nobody looks at, and a line on stderr. Both are ours to handle.
 shell.config.silent = true
 // A path is a path, never a pattern.

@@ -1,4 +1,4 @@
-import type {Config, KeySource, Partition} from '../config/schema.js'
+import type {Config, KeySource, Partition} from '../config/index.js'
 import {CcError} from '../errors/index.js'
 import {espName} from './compute.js'
 import {filledAtBuild, keyProblems} from './key-check.js'

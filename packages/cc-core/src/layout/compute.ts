@@ -1,4 +1,4 @@
-import {formatSize} from '../config/size.js'
+import {formatSize} from '../config/index.js'
 import {CcError} from '../errors/index.js'
 import {uuidFromSeed} from './guid.js'
 

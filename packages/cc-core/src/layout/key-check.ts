@@ -1,4 +1,4 @@
-import type {Config, Partition} from '../config/schema.js'
+import type {Config, Partition} from '../config/index.js'
 
 type Problem = [key: string, reason: string]
 

@@ -12,7 +12,7 @@ import {
   type ImageDirectory,
   type Manifest,
 } from '../manifest/index.js'
-import {readDiskSize, readGrowingSize} from '../resize/disk.js'
+import {readDiskSize, readGrowingSize} from '../resize/index.js'
 import {callStep, planStep} from '../steps/index.js'
 import {verifyFiles} from './verify.js'
 

@@ -1,7 +1,8 @@
 import {constants, copyFile, mkdir, stat, symlink, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {bootConf, encodeCommandLine, imageCommandLine, journalBehind} from '../boot/index.js'
+import {bootConf, imageCommandLine, journalBehind} from '../boot/index.js'
+import {encodeCommandLine} from '../cmdline/index.js'
 import {encodeImageConfig, type Config} from '../config/index.js'
 import {CcError} from '../errors/index.js'
 import {mkdirPrivate, remove} from '../fs/index.js'

@@ -1,4 +1,4 @@
-import {kernelCommandLine} from 'cc-core/boot'
+import {kernelCommandLine} from 'cc-core/cmdline'
 
 import type {CasesOf} from '../fixtures/cases.js'
 

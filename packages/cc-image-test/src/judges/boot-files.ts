@@ -1,4 +1,4 @@
-import {kernelCommandLine} from 'cc-core/boot'
+import {kernelCommandLine} from 'cc-core/cmdline'
 import {failed, passed, verdictOf} from 'cc-core/report'
 
 import {judging} from './evidence.js'
