@@ -155,11 +155,11 @@ step_parse() {
 # Enter the namespace by executing the script again. The guard is a variable because the script itself is the
 # only thing that is started in there.
 step_enter_namespace() {
-	local offline=()
+	local offline=() place=online
 	need unshare setpriv
 	((EUID == 0)) || need newuidmap newgidmap
-	! step_is 'Network: no' || offline=(--offline)
-	CC_STEP_NAMESPACE=1 exec setpriv --pdeathsig KILL -- \
+	! step_is 'Network: no' || offline=(--offline) place=offline
+	CC_STEP_NAMESPACE=$place exec setpriv --pdeathsig KILL -- \
 		bash "$scripts_dir/lib/namespace.sh" "${offline[@]}" bash "$step_script" "$@"
 }
 
@@ -168,7 +168,7 @@ step_leave_network() {
 	local own=(--user --map-current-user)
 	need unshare setpriv
 	((EUID != 0)) || own=()
-	CC_STEP_NAMESPACE=1 exec setpriv --pdeathsig KILL -- unshare "${own[@]}" --net -- bash "$step_script" "$@"
+	CC_STEP_NAMESPACE=host exec setpriv --pdeathsig KILL -- unshare "${own[@]}" --net -- bash "$step_script" "$@"
 }
 
 # Some programs talk to themselves. perl is in every Debian and Ubuntu; SIOCSIFFLAGS with IFF_UP, of netdevice(7).
@@ -182,7 +182,7 @@ step_is() { step_contract | grep -qx -- "$1"; }
 # file of a tree can be seen.
 step() {
 	if [[ -n ${CC_STEP_NAMESPACE-} ]]; then
-		! step_is 'Runs in: namespace' || ! step_is 'Network: no' || step_loopback
+		[[ $CC_STEP_NAMESPACE != offline ]] || step_loopback
 	elif [[ ${1-} != --help ]]; then
 		! step_is 'Runs in: namespace' || step_enter_namespace "$@"
 		! step_is 'Network: no' || step_leave_network "$@"
