@@ -5,8 +5,9 @@ import {broken, defended, defendedUnless} from './outcome.js'
 
 /** Nothing may be named but what is listed. */
 function onlyListed(found: string, listed: readonly string[], nothing: string): Verdict {
-  const others = wordsOf(found).filter((word) => !listed.includes(word))
-  return defendedUnless(others, 'powerless', wordsOf(found).join(', ') || nothing)
+  const words = wordsOf(found)
+  const others = words.filter((word) => !listed.includes(word))
+  return defendedUnless(others, 'powerless', words.length === 0 ? nothing : `nothing but ${words.join(', ')}`)
 }
 
 const is = (found: string, expected: string, name: string, why: string): Verdict =>
@@ -332,6 +333,6 @@ const ownGenerator = '/usr/lib/systemd/system-generators/cc-partitions'
 
 export const judgeGenerators = ofFacts('generators')(({generators}) =>
   wordsOf(generators).includes(ownGenerator)
-    ? onlyListed(generators, [ownGenerator], 'none')
+    ? onlyListed(generators, [ownGenerator], 'there is no generator')
     : broken(`not even ${ownGenerator} was found: the search proves nothing`),
 )
