@@ -87,7 +87,7 @@ describe('the source', () => {
     )
 
   it('of a judge reads and runs nothing', () => {
-    const pure = /^(\.\/[\w-]+\.js|zod|cc-core\/(report|ui|boot|config|layout|host))$/
+    const pure = /^(\.\/[\w-]+\.js|zod|cc-core\/(report|ui|boot|cmdline|config|layout|host))$/
     for (const name of modules) {
       const others = imports(relative(source, join(folder, `${name}.ts`))).filter(
         ({type, from}) => !type && !pure.test(from),
