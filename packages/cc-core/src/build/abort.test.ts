@@ -1,6 +1,6 @@
 import {spawn, type ChildProcess} from 'node:child_process'
 import {once} from 'node:events'
-import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs'
+import {cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
@@ -23,8 +23,13 @@ afterEach(() => {
   rmSync(root, {recursive: true, force: true})
 })
 
-const build = (...words: string[]): ChildProcess =>
-  spawn(process.execPath, ['--import', import.meta.resolve('tsx'), script, ...words], {cwd: root, stdio: 'ignore'})
+const build = (...words: string[]): ChildProcess => buildAs({}, ...words)
+const buildAs = (env: object, ...words: string[]): ChildProcess =>
+  spawn(process.execPath, ['--import', import.meta.resolve('tsx'), script, ...words], {
+    cwd: root,
+    env: {...process.env, ...env},
+    stdio: 'ignore',
+  })
 
 async function finished(child: ChildProcess): Promise<number | null> {
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
@@ -48,7 +53,7 @@ function secrets(): string[] {
       const inner = join(folder, entry.name)
       if (/^(own-.*|open|scratch-.*|unfinished\.json|.*\.partial)$/.test(entry.name))
         found.push(inner)
-      if (entry.isDirectory() && inner !== path('build/image')) look(inner)
+      if (entry.isDirectory() && entry.name !== 'image') look(inner)
       else if (entry.isFile()) {
         const bytes = readFileSync(inner)
         if (bytes.includes(marker)) found.push(inner)
@@ -83,6 +88,19 @@ describe('a build that is stopped', () => {
     }
     // Of four, one may have been through already.
     expect(exits.filter((code) => code === 130 || code === 143).length).toBeGreaterThan(2)
+  }, 120_000)
+
+  it('of several images leaves the whole ones, and of the others nothing, nor the system before its encryption', async () => {
+    for (const label of ['a', 'b']) cpSync(path('kit'), path(`kit-${label}`), {recursive: true})
+    const child = buildAs({SMALL_LABELS: 'a,b'}, ...words)
+    expect(await until(child, () => existsSync(path('build/b/.image.partial/image.qcow2')))).toBe(true)
+    expect(existsSync(path('work/small/prepared'))).toBe(true)
+    child.kill('SIGINT')
+    expect(await finished(child)).toBe(130)
+    expect(secrets()).toEqual([])
+    expect(existsSync(path('work/small/prepared'))).toBe(false)
+    expect(readdirSync(path('build/a'))).toEqual(['image'])
+    expect(readdirSync(path('build/b'))).toEqual([])
   }, 120_000)
 
   it('leaves nothing where it cannot clean up: the next run does, also one to another folder', async () => {

@@ -110,9 +110,10 @@ async function makeImages(plan: BuildPlan, pending: readonly Pending[], context:
   try {
     if (seals.length === 1) return [await makeOne(plan, pending[0], context)]
     await makeShared(plan, context)
-    whole.push(...shared)
     const made: BuiltImage[] = []
     for (const one of pending) made.push(await makeOneOf(plan, one, context))
+    // An abort does not come to here: then the system as it is before its encryption goes, too.
+    whole.push(...shared)
     return made
   } finally {
     await removeUnfinished(folders, whole)
