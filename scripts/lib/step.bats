@@ -102,3 +102,18 @@ except OSError as error:
 	run_network namespace no "$talk"
 	equal "$output" $'hello\nNetwork is unreachable'
 }
+
+@test "where nobody may make a network of its own, a step on the host goes on with that of the host; one in a namespace does not" {
+	as_user mkdir "$dir/bin"
+	printf '#!/bin/sh\ncase " $* " in *" --net "*) echo "unshare failed: Operation not permitted" >&2; exit 1 ;; esac\nexec /usr/bin/unshare "$@"\n' |
+		as_user tee "$dir/bin/unshare" >/dev/null
+	chmod 755 "$dir/bin/unshare"
+	run_network host no 'echo "$name"'
+	equal "$output" 'a b'
+	run as_user env PATH="$dir/bin:$PATH" bash "$dir/network.sh" --name 'a b'
+	equal "$output" 'a b'
+	run_network namespace no 'echo "$name"'
+	run as_user env PATH="$dir/bin:$PATH" bash "$dir/network.sh" --name 'a b'
+	((status != 0))
+	[[ $output == *'not permitted'* && $output != *'a b'* ]]
+}

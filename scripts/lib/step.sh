@@ -155,20 +155,22 @@ step_parse() {
 # Enter the namespace by executing the script again. The guard is a variable because the script itself is the
 # only thing that is started in there.
 step_enter_namespace() {
-	local offline=() place=online
+	local step_offline=() step_place=online
 	need unshare setpriv
 	((EUID == 0)) || need newuidmap newgidmap
-	! step_is 'Network: no' || offline=(--offline) place=offline
-	CC_STEP_NAMESPACE=$place exec setpriv --pdeathsig KILL -- \
-		bash "$scripts_dir/lib/namespace.sh" "${offline[@]}" bash "$step_script" "$@"
+	! step_is 'Network: no' || step_offline=(--offline) step_place=offline
+	CC_STEP_NAMESPACE=$step_place exec setpriv --pdeathsig KILL -- \
+		bash "$scripts_dir/lib/namespace.sh" "${step_offline[@]}" bash "$step_script" "$@"
 }
 
-# The same user, without a network.
+# The same user, without a network. A host may let nobody do so (AppArmor of Ubuntu 24.04): then the step keeps it. On the
+# host steps run our own programs; what packages and trees bring runs in a namespace, or not at all.
 step_leave_network() {
-	local own=(--user --map-current-user)
+	local step_user=(--user --map-current-user)
 	need unshare setpriv
-	((EUID != 0)) || own=()
-	CC_STEP_NAMESPACE=host exec setpriv --pdeathsig KILL -- unshare "${own[@]}" --net -- bash "$step_script" "$@"
+	((EUID != 0)) || step_user=()
+	unshare "${step_user[@]}" --net -- true 2>/dev/null || return 0
+	CC_STEP_NAMESPACE=host exec setpriv --pdeathsig KILL -- unshare "${step_user[@]}" --net -- bash "$step_script" "$@"
 }
 
 # Some programs talk to themselves. perl is in every Debian and Ubuntu; SIOCSIFFLAGS with IFF_UP, of netdevice(7).
