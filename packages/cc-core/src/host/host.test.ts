@@ -92,8 +92,11 @@ describe('a user without an entry in /etc/passwd', () => {
 describe('user namespaces', () => {
   it('are tried as the steps make them', () => {
     const step = readFileSync(join(scriptsDirectory(), 'lib/step.sh'), 'utf8')
-    const [shell, script] = namespaceCommand()
-    expect(step).toContain(`${shell} "${script?.replace(scriptsDirectory(), '$scripts_dir')}" bash "$step_script"`)
+    const [shell, script, ...words] = namespaceCommand()
+    expect(step).toContain(
+      `${shell} "${script?.replace(scriptsDirectory(), '$scripts_dir')}" "\${step_offline[@]}" bash`,
+    )
+    expect(step).toContain(`step_offline=(${words.join(' ')})`)
   })
 
   it.each([

@@ -14,7 +14,7 @@ const switches = [
 
 /** The words with which a step enters its namespace, as root and as an ordinary user. */
 export function namespaceCommand(): string[] {
-  return ['bash', join(scriptsDirectory(), 'lib/namespace.sh')]
+  return ['bash', join(scriptsDirectory(), 'lib/namespace.sh'), '--offline']
 }
 
 /** Whether a namespace as the steps use it can really be made; trying it is the only answer that counts. */
