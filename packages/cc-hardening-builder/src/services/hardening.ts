@@ -1,5 +1,5 @@
 import {createHash} from 'node:crypto'
-import {existsSync} from 'node:fs'
+
 import {join} from 'node:path'
 
 import {checkPaths, checkSecurity, parseConfig, type Config, type KeySource} from 'cc-core/config'

@@ -23,15 +23,17 @@ export default class Host extends CheckCommand<typeof Host> {
     output: names(
       'output',
       Flags.string({
-        summary: 'Directory where images are to be built, for its free space.',
+        summary: 'Directory where images are to be built, for its free space; ./build by default.',
         helpValue: 'DIR',
-        default: './build',
       }),
     ),
   }
 
   async run(): Promise<object> {
-    const report = await testHost(resolve(this.flags.output), {reporter: this.reporter, signal: this.signal})
+    const report = await testHost(resolve(this.flags.output ?? './build'), {
+      reporter: this.reporter,
+      signal: this.signal,
+    })
     return this.show(report, ['run the commands named above, each after "fix:"'])
   }
 }
