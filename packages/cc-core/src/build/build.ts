@@ -10,7 +10,6 @@ import {readImageDirectory, type ImageDirectory} from '../manifest/index.js'
 import {findAltered, isPrepared, openOutput} from '../seal/index.js'
 import type {Task, TaskContext} from '../steps/index.js'
 import type {Reporter} from '../ui/index.js'
-
 import {
   checkSeals,
   imageKey,

@@ -2,7 +2,10 @@ import {Flags} from '@oclif/core'
 
 import {names} from './path-flags.js'
 
-/** The keys of a stage that reads one image and writes another. @param from the image that is read, for the help */
+/**
+ * The keys of a stage that reads one image and writes another.
+ * @param from what image is read, for the help
+ */
 export const keyFlags = (from: string) => ({
   'root-key': names(
     'key',

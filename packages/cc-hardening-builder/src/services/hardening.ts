@@ -1,5 +1,4 @@
 import {createHash} from 'node:crypto'
-
 import {join} from 'node:path'
 
 import {checkPaths, checkSecurity, parseConfig, type Config, type KeySource} from 'cc-core/config'
