@@ -254,7 +254,7 @@ describe('the wire', () => {
     #listener: (frame: Buffer) => void = () => undefined
     heard = 0
     constructor(
-      private readonly open: readonly number[],
+      readonly open: number[],
       private readonly refuses: readonly number[] | 'all',
     ) {}
     words = () => []
@@ -305,6 +305,24 @@ describe('the wire', () => {
     },
     60_000,
   )
+
+  it('does not take the late answer of an open port of TCP for one of UDP, or of another address', async () => {
+    const guest = new FakeGuest([8002], [])
+    const host = new HostileHost(guest, {hostile: false})
+    const late = setInterval(() => {
+      const answer = {sourcePort: 8002, destinationPort: 40_000, sequence: 1, acknowledgement: 1001, flags: 18}
+      const host4 = frames.ipv4('10.77.0.2')
+      guest.say(frames.ethernet(Buffer.alloc(6), guestMac, frames.etherTypes.ipv4, frames.tcp(guest4, host4, answer)))
+    }, 5)
+    try {
+      expect((await host.scan(guest4, 'tcp', signal)).open).toEqual([8002])
+      expect(await host.scan(guest4, 'udp', signal)).toMatchObject({open: [], refused: []})
+      guest.open.length = 0
+      expect((await host.scan(guest6, 'tcp', signal)).open).toEqual([])
+    } finally {
+      clearInterval(late)
+    }
+  }, 120_000)
 
   it('finds all ports of a guest without a firewall', async () => {
     const found = await new HostileHost(new FakeGuest([], 'all'), {hostile: false}).scan(guest4, 'tcp', signal)

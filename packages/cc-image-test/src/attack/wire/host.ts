@@ -48,6 +48,10 @@ export class HostileHost {
   #guestMac = mac(guestMac)
   #has4 = false
   #arpSeen = 0
+  /**
+   * What answered, by protocol, address and port: an open port of TCP repeats its answer for a minute (RFC 9293, section
+   * 3.8.1), which is in the middle of the scans that come next.
+   */
   readonly #answers = new Map<string, 'open' | 'refused'>()
 
   constructor(
@@ -86,14 +90,15 @@ export class HostileHost {
     protocol: Scan['protocol'],
     signal: AbortSignal,
   ): Promise<Pick<Scan, 'asked' | 'open' | 'refused' | 'lost'>> {
-    this.#answers.clear()
     const own = address.length === 4 ? host4 : sourceFor(address)
+    const answers = this.#answers
+    for (let port = 1; port <= 65_535; port++) answers.delete(keyOf(protocol, address, port))
     let [lost, asked] = [0, 0]
     for (const pass of [0, 1]) {
       for (let port = 1; port <= 65_535; port++) {
         if (signal.aborted) break
         if (pass === 0) asked++
-        if (!this.#answers.has(String(port))) {
+        if (!answers.has(keyOf(protocol, address, port))) {
           if (protocol === 'tcp') this.#syn(own, address, port, pass)
           else this.#sendIp(address, udp(own, address, {from: scanPorts.udp, to: port}, Buffer.from([0])))
         }
@@ -102,15 +107,15 @@ export class HostileHost {
       }
     }
     await sleep(1000)
-    const ports = (answer: string) =>
-      [...this.#answers.entries()].filter(([, value]) => value === answer).map(([port]) => Number(port))
+    const all = Array.from({length: 65_535}, (_, index) => index + 1)
+    const ports = (answer: string) => all.filter((port) => answers.get(keyOf(protocol, address, port)) === answer)
     return {asked, open: ports('open'), refused: ports('refused'), lost}
   }
 
   /** Wait for a program behind a port: what starts late is to be seen by a scan, too. Whether it came in time. */
   async awaitOpen(address: Address, port: number, patienceMs: number, signal: AbortSignal): Promise<boolean> {
     const own = address.length === 4 ? host4 : sourceFor(address)
-    const open = () => this.#answers.get(String(port)) === 'open'
+    const open = () => this.#answers.get(keyOf('tcp', address, port)) === 'open'
     for (const end = Date.now() + patienceMs; !open() && Date.now() < end && !signal.aborted;) {
       this.#syn(own, address, port, 0)
       await sleep(1000)
@@ -184,17 +189,19 @@ export class HostileHost {
     if (about === undefined || about.length < 1) return
     const header = icmp === undefined ? 40 : ((about[0] ?? 0) & 15) * 4
     if (about.length < header + 4 || about.readUInt16BE(header) !== scanPorts.udp) return
-    this.#answer(about.readUInt16BE(header + 2), 'refused')
+    const asked = icmp === undefined ? about.subarray(24, 40) : about.subarray(16, 20)
+    this.#answer('udp', asked, about.readUInt16BE(header + 2), 'refused')
   }
 
-  #answer(port: number, answer: 'open' | 'refused'): void {
-    if (this.#answers.get(String(port)) !== 'open') this.#answers.set(String(port), answer)
+  #answer(protocol: Scan['protocol'], address: Address, port: number, answer: 'open' | 'refused'): void {
+    const key = keyOf(protocol, address, port)
+    if (this.#answers.get(key) !== 'open') this.#answers.set(key, answer)
   }
 
-  #onUdp({udp: datagram, destination}: Frame): void {
-    if (datagram === undefined || destination === undefined) return
+  #onUdp({udp: datagram, source, destination}: Frame): void {
+    if (datagram === undefined || source === undefined || destination === undefined) return
     if (datagram.destinationPort === scanPorts.udp) {
-      this.#answer(datagram.sourcePort, 'open')
+      this.#answer('udp', source, datagram.sourcePort, 'open')
       return
     }
     const kind = datagram.destinationPort === 67 ? dhcpQuestion(datagram.payload) : null
@@ -211,7 +218,7 @@ export class HostileHost {
     const {flags, sourcePort, destinationPort, sequence} = segment
     if (destinationPort === scanPorts.tcp || destinationPort === scanPorts.tcp + 1) {
       const answer = (flags & tcpFlags.rst) !== 0 ? 'refused' : (flags & tcpFlags.syn) !== 0 ? 'open' : null
-      if (answer !== null) this.#answer(sourcePort, answer)
+      if (answer !== null) this.#answer('tcp', source, sourcePort, answer)
       return
     }
     if ((flags & tcpFlags.syn) === 0) return
@@ -234,6 +241,9 @@ export class HostileHost {
     this.wire.send(ethernet(multicast, hostMac, etherTypes.ipv6, packet))
   }
 }
+
+const keyOf = (protocol: Scan['protocol'], address: Address, port: number) =>
+  `${protocol} ${address.toString('hex')} ${port}`
 
 /** A neighbour of the guest's own network. */
 function sourceFor(address: Address): Address {
