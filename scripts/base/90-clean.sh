@@ -3,6 +3,7 @@
 #
 # Parameters:
 #   --tree DIR   the tree to change
+#   [--compiled NAME]...  an absolute path whose compiled Python stays: the step that comes next looks at it
 #   --source-date-epoch NUMBER  no time stamp in the tree is later, in seconds since 1970
 # Runs in: namespace
 # Network: no
@@ -24,7 +25,9 @@ find "$tree/var/log" -type f -delete
 rm -rf "$tree/var/log/journal"
 rm -rf "$tree"/var/cache/apt/* "$tree"/var/lib/apt/lists/* "$tree"/var/cache/debconf/*-old "$tree"/var/cache/ldconfig/*
 rm -f "$tree"/var/lib/dpkg/*-old "$tree"/etc/{passwd,shadow,group,gshadow,subuid,subgid}- "$tree"/etc/.pwd.lock
-find "$tree" -xdev -name __pycache__ -type d -prune -exec rm -rf {} +
+kept=()
+for path in "${compiled[@]}"; do kept+=(-path "$tree$path" -prune -o); done
+find "$tree" -xdev "${kept[@]}" -name __pycache__ -type d -prune -exec rm -rf {} +
 find "$tree/tmp" "$tree/var/tmp" "$tree/run" "$tree/dev" -mindepth 1 -delete
 find "$tree" -xdev -type s -delete
 find "$tree" -xdev -newermt "@$source_date_epoch" -exec touch --no-dereference --date "@$source_date_epoch" {} +

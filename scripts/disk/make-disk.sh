@@ -6,6 +6,7 @@
 #   --table FILE        the partition table as an sfdisk script; its last-lba says how large the disk is
 #   [--reserve TEXT]... NAME=FILE: the partition NAME gets room for what is in FILE, so that it can be written there
 #                       without qemu
+#   [--shared TEXT]     a raw file that shows through where nothing is written, by its path from the disk's folder
 # Runs in: host
 # Network: no
 # Output: the qcow2
@@ -40,4 +41,6 @@ while read -r start end; do
 done <"$raw.room"
 qemu resize -q -f qcow2 "$output.partial" "$size"
 qemu convert -n --target-is-zero -f raw -O qcow2 "$raw" "$output.partial"
+# Only its name is written down: room is set aside in a disk only that leans on nothing.
+[[ -z $shared ]] || qemu rebase -u -f qcow2 -F raw -b "$shared" "$output.partial"
 mv -- "$output.partial" "$output"

@@ -19,27 +19,16 @@
 
 # shellcheck source=../lib/step.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
+# shellcheck source=../lib/content.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/content.sh"
 step "$@"
 need mkfs.ext4 debugfs dumpe2fs eatmydata
 
 partial="$output.partial"
 rm -f -- "$partial"
 
-# What becomes a partition of its own is hidden by an empty folder for as long as this namespace lives.
-hide() {
-	local empty
-	[[ -d $1 ]] || return 0
-	mkdir -p /mnt/empty
-	empty=$(mktemp -d /mnt/empty/XXXXXX)
-	chmod --reference="$1" "$empty"
-	chown --reference="$1" "$empty"
-	mount --bind "$empty" "$1"
-	touch --date "@$source_date_epoch" "$1"
-}
 ((${#without[@]} == 0)) || mount -t tmpfs tmpfs /mnt
-for path in "${without[@]}"; do
-	hide "$content$path"
-done
+hide_folders "$content" "$source_date_epoch" "${without[@]}"
 
 # 4 KiB blocks and 256-byte inodes, as mkfs below is told. Hard links count once.
 counted=$(find "$content" -printf '%i %s\n' | sort -u -k 1,1 |

@@ -10,6 +10,8 @@
 
 # shellcheck source=../lib/step.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
+# shellcheck source=../lib/new-tree.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/new-tree.sh"
 # shellcheck source=../lib/ext4.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/ext4.sh"
 step "$@"

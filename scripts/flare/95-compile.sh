@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Compile the Python of a tree ahead, so that a read-only or slow machine need not do it at every start.
 #
+# What is compiled already, and belongs to its source, is kept: in a hardened image most is as in the FLARE image.
+#
 # Parameters:
 #   --tree DIR           the tree to change
-#   --folder NAME...     an absolute path in the guest
+#   --folder NAME...     an absolute path in the guest; the standard library is compiled as well
 #   --source-date-epoch NUMBER  the time stamp of the build, in seconds since 1970
 # Runs in: namespace
 # Network: no
@@ -16,9 +18,8 @@
 step "$@"
 
 tree_mounts "$tree"
-# Some packages bring files for other versions of Python, which do not compile; they are not used either. Nor are tests
-# and what installs packages: Python compiles those in memory, should somebody call them.
-in_tree "$tree" python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash \
-	-x '/(tests?|pip|setuptools|pkg_resources)/' "${folder[@]}" >/dev/null 2>&1 || true
+folder+=("$(in_tree "$tree" python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')")
+cp -- "$scripts_dir/lib/compile-python.py" "$tree/tmp/compile-python.py"
+log "$(in_tree "$tree" python3 -B /tmp/compile-python.py "${folder[@]}")"
 find "${folder[@]/#/$tree}" -name '*.pyc' -exec touch --date "@$source_date_epoch" {} +
 find "${folder[@]/#/$tree}" -newermt "@$source_date_epoch" -exec touch --no-dereference --date "@$source_date_epoch" {} +

@@ -157,6 +157,40 @@ on_snp_host() {
 	ended 4 "a file that cannot be one of the image"
 }
 
+# lean: the disk leans on ../shared/root.raw, as that of one site of several does.
+lean() {
+	as_user bash -c 'mkdir -p "$1/../shared" && cd "$1" && mv raw ../shared/root.raw && rm cc_image.qcow2 &&
+		qemu-img create -q -f qcow2 -F raw -b ../shared/root.raw cc_image.qcow2' - "$image"
+	describe development '.shared = {name: "root.raw", bytes: 4194304, sha256: ("0" * 64)}'
+}
+
+@test "an image that shares its root is compared through it, and installed as one file" {
+	lean
+	install --allow-development --to "$dir/to"
+	ended 0 'all files and partitions are as in the manifest' "installed in $dir/to"
+	[[ $(qemu-img info "$dir/to/cc_image.qcow2") != *backing* ]]
+	rm -r "$dir/shared"
+	qemu-img compare -q -f qcow2 "$dir/to/cc_image.qcow2" "$dir/to/cc_image.qcow2"
+	run as_user "$dir/to/install_cc_image.sh" --check --to "$dir/other"
+	[[ $output == *'all files and partitions are as in the manifest'* ]]
+}
+
+@test "a shared root that is missing, altered or another one is refused" {
+	lean
+	as_user bash -c 'printf x | dd of="$1/shared/root.raw" bs=1 seek=5000 conv=notrunc status=none' - "$dir"
+	install --allow-development --to "$dir/to"
+	ended 4 'cc-root in cc_image.qcow2: it has another sha256 than in the manifest'
+	mv "$dir/shared/root.raw" "$dir/shared/other.raw"
+	install --allow-development --to "$dir/to"
+	ended 4 "the root that cc_image shares with other images is missing: '$image/../shared/root.raw'"
+	launch --no-tee --print
+	ended 4 "the root that cc_image shares with other images is missing: '$image/../shared/root.raw'"
+	as_user qemu-img rebase -u -f qcow2 -F raw -b ../shared/other.raw "$image/cc_image.qcow2"
+	launch --no-tee --print
+	ended 4 "cc_image.qcow2 leans on '../shared/other.raw', and its manifest names 'root.raw'"
+	[[ ! -e $dir/to ]]
+}
+
 @test "a production image: without SEV-SNP neither installed nor launched, whatever is asked for" {
 	describe production
 	install --to "$dir/to"

@@ -14,8 +14,11 @@ qcow2_pieces() {
 	local info map
 	info=$(qemu-img info -f qcow2 --output json "$1" 2>&1) ||
 		die E_IMAGE "$1 cannot be read: ${info##*: }" "it may be damaged, or not be a qcow2"
-	map=$(qemu-img map -f qcow2 --output json --start-offset "$2" --max-length "$3" "$1" 2>&1) ||
+	map=$(qemu-img map -f qcow2 --output json --start-offset "$2" --max-length "$3" "$1" 2>&1) || {
+		[[ $map != *'backing file'* ]] || die E_IMAGE "$1 needs a file that is not there: ${map##*: Could not open }" \
+			"keep the folder 'shared' beside the folders of the sites, or build the image again"
 		die E_IMAGE "$1 cannot be read: ${map##*: }" "it may be damaged, or be in use by a virtual machine"
+	}
 	printf '%s\n%s\n' "$(tr -d '\n' <<<"$info")" "$(tr -d '\n' <<<"$map")" |
 		python3 "$scripts_dir/lib/qcow2-pieces.py" "$2" "$3" "${@:4}"
 }
@@ -30,6 +33,11 @@ qcow2_content() {
 	local copy copy_fd
 	qcow2_file=$1
 	! qcow2_pieces "$1" "$2" "$3" >"$4" || return 0
+	if qcow2_pieces "$1" "$2" "$3" shared >"$4"; then
+		qcow2_file=$(qemu-img info -f qcow2 --output json "$1" |
+			python3 -c 'import json, sys; print(json.load(sys.stdin)["full-backing-filename"])')
+		return 0
+	fi
 	copy=$(mktemp -- "$5/.content.XXXXXX")
 	exec {copy_fd}<>"$copy"
 	rm -- "$copy"

@@ -114,11 +114,27 @@ read_image() {
 	firmware_sha256=${manifest["launch/firmwareSha256"]}
 	[[ $firmware_sha256 != null ]] || firmware_sha256=
 	[[ $policy =~ ^0x[0-9a-f]+$ && $memory_mib =~ ^[0-9]+$ ]] || fail 4 "$1/manifest.json has no usable section launch"
+	check_shared "$1"
 	root_key_source=
 	for ((i = 0; ; i++)); do
 		[[ -n ${manifest["partitions/$i/name"]-} ]] || break
 		[[ ${manifest["partitions/$i/name"]} != cc-root ]] || root_key_source=${manifest["partitions/$i/key"]}
 	done
+}
+
+# check_shared FOLDER: set shared to the file that the disk leans on, the root that it shares with other images; empty where
+# the disk has all of it.
+check_shared() {
+	shared=
+	[[ -n ${manifest["shared/name"]-} && -f $disk ]] && command -v qemu-img >/dev/null || return 0
+	shared=$(qemu-img info --force-share -f qcow2 "$disk" 2>/dev/null | sed -n 's/^backing file: \(.*\)$/\1/p')
+	shared=${shared% (actual path: *}
+	[[ -n $shared ]] || return 0
+	[[ ${shared##*/} == "${manifest["shared/name"]}" ]] ||
+		fail 4 "${disk##*/} leans on '$shared', and its manifest names '${manifest["shared/name"]}'" "take an unaltered copy of the image"
+	[[ $shared == /* ]] || shared=$1/$shared
+	[[ -f $shared ]] || fail 4 "the root that $name shares with other images is missing: '$shared'" \
+		"keep the folder 'shared' beside the folders of the sites, or build with --standalone"
 }
 
 # list_of PATH: the elements of a list of the manifest, as the array list.

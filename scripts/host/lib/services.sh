@@ -9,7 +9,7 @@ install_image() {
 	mkdir -m 0755 -- "$partial" 2>/dev/null || fail 3 "cannot write in '${target%/*}'" "run as root, or choose another: --to DIR"
 	trap 'rm -rf -- "$partial"; fail 1 "line $LINENO: exit status $? from: $BASH_COMMAND"' ERR
 	trap 'rm -rf -- "$partial"; exit 130' INT TERM HUP
-	cp --sparse=always -- "$disk" "$partial/" || { rm -rf -- "$partial" && fail 1 "$disk could not be copied to ${target%/*}" "free some space"; }
+	copy_disk "$partial" || { rm -rf -- "$partial" && fail 1 "$disk could not be copied to ${target%/*}" "free some space"; }
 	cp -- "$image/manifest.json" "$partial/"
 	for path in "${!manifest[@]}"; do
 		[[ $path == artefacts/*/sha256 ]] || continue
@@ -30,6 +30,15 @@ install_image() {
 	mv -T -- "$partial" "$target"
 	trap 'fail 1 "line $LINENO: exit status $? from: $BASH_COMMAND"' ERR
 	trap - INT TERM HUP
+}
+
+# copy_disk FOLDER: an installed image is self-contained, also where it shared its root before.
+copy_disk() {
+	if [[ -n $shared ]]; then
+		qemu-img convert -f qcow2 -O qcow2 -- "$disk" "$1/${disk##*/}"
+	else
+		cp --sparse=always -- "$disk" "$1/"
+	fi
 }
 
 # write_file FILE FUNCTION: what the function prints, at once.

@@ -18,7 +18,7 @@ conf_known() {
 	network.address | network.netmask | network.gateway | network.dns) return 0 ;;
 	tee-derived.root-key | tee-derived.fields | tee-derived.vmpl) return 0 ;;
 	tee-derived.svn | tee-derived.tcb-version) return 0 ;;
-	cc-*.mount | cc-*.options | cc-*.encryption | cc-*.integrity | cc-*.header) return 0 ;;
+	cc-*.mount | cc-*.filesystem | cc-*.options | cc-*.encryption | cc-*.integrity | cc-*.header) return 0 ;;
 	cc-*.key | cc-*.key-file | cc-*.plain-allowed | cc-*.grow | cc-*.journal-offset) return 0 ;;
 	cc-*.overlay-size | cc-*.verity-root-hash | cc-*.verity-salt | cc-*.verity-blocks | cc-*.verify) return 0 ;;
 	esac
