@@ -57,6 +57,8 @@ function partitionKeys(
   const root = name === 'cc-root'
   return {
     mount: partition.mount,
+    // ext4 goes without saying: images of older versions have no other.
+    filesystem: partition.filesystem === 'ext4' ? undefined : partition.filesystem,
     options: [...mountOptions(name, partition), ...partition.mountOptions].join(','),
     encryption: partition.encryption,
     integrity: partition.integrity,
@@ -76,9 +78,10 @@ function partitionKeys(
 }
 
 /** Nothing but the root holds programs that may gain privileges, or devices. */
-function mountOptions(name: string, {integrity, encryption, plainAllowed}: Partition): string[] {
+function mountOptions(name: string, {filesystem, integrity, encryption, plainAllowed}: Partition): string[] {
   // Metadata that fail their authentication were altered: that is the end, not a file system that is read on.
-  const access = integrity === 'verity' ? ['ro', 'noload'] : integrity === 'hmac' ? ['rw', 'errors=panic'] : ['rw']
+  const readOnly = filesystem === 'ext4' ? ['ro', 'noload'] : ['ro']
+  const access = integrity === 'verity' ? readOnly : integrity === 'hmac' ? ['rw', 'errors=panic'] : ['rw']
   // A link of a file system that the host can write would lead whoever follows it to files of the guest.
   const hostWrites = integrity !== 'verity' && (encryption === 'none' || (encryption === 'on-demand' && plainAllowed))
   const own = hostWrites ? ['nosuid', 'nodev', 'nosymfollow'] : ['nosuid', 'nodev']

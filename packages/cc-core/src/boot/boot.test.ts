@@ -58,6 +58,12 @@ describe('boot.conf', () => {
     expect(lines().filter((line) => line.includes('overlay-size'))).toEqual([])
   })
 
+  it('names a file system that is not ext4, and gives it no options of ext4', () => {
+    const root = lines({'cc-root': {integrity: 'verity', filesystem: 'squashfs'}}, {verity: {'cc-root': verity}})
+    expect(root).toEqual(expect.arrayContaining(['cc-root.filesystem=squashfs', 'cc-root.options=ro']))
+    expect(lines().filter((line) => line.includes('.filesystem='))).toEqual([])
+  })
+
   it('lets nobody follow a link of a file system that the host can write', () => {
     const plain = {encryption: 'none', key: null, keyFile: null}
     const onDemand = {encryption: 'on-demand', key: 'key-file', keyFile: '/etc/cc/out.key'}

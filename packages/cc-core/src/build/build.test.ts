@@ -1,4 +1,5 @@
 import {execFileSync, spawnSync} from 'node:child_process'
+import {createHash} from 'node:crypto'
 import {cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
@@ -6,9 +7,11 @@ import {fileURLToPath} from 'node:url'
 
 import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, it} from 'vitest'
 
+import {readImageDirectory, type ImageDirectory} from '../manifest/index.js'
+import {findAltered, planOpen} from '../seal/index.js'
 import {RecordingReporter} from '../ui/index.js'
 import {smallBuild, smallFolder} from './fixtures/small-build.js'
-import {buildImages, showPlan, type BuiltImage} from './index.js'
+import {buildImages, runTasks, showPlan, type BuildPlan, type BuiltImage} from './index.js'
 
 let origin: string
 let root: string
@@ -35,11 +38,16 @@ afterEach(() => {
 
 const plan = (...labels: string[]) => smallBuild(root, path('work'), path('build'), labels)
 
-async function build(...labels: string[]): Promise<{built: BuiltImage[]; reporter: RecordingReporter}> {
+async function run(planned: BuildPlan): Promise<{built: BuiltImage[]; reporter: RecordingReporter}> {
   const reporter = new RecordingReporter()
-  return {built: await buildImages(await plan(...labels), {reporter}), reporter}
+  return {built: await buildImages(planned, {reporter}), reporter}
 }
+const build = async (...labels: string[]) => run(await plan(...labels))
 
+const describeFileSync = (file: string) => {
+  const content = readFileSync(file)
+  return {sha256: createHash('sha256').update(content).digest('hex'), bytes: content.length}
+}
 const fates = (built: readonly BuiltImage[]) =>
   Object.fromEntries(built.map(({label, image, cached, error}) => [label, error?.code ?? (cached ? 'cached' : image && 'made')]))
 
@@ -56,7 +64,7 @@ describe('several images of one build', () => {
     // The tree and its file system are made once.
     const ids = reporter.steps('step-done')
     expect(ids.filter((id) => id === 'origin')).toHaveLength(1)
-    expect(ids.filter((id) => id === 'disk/make-filesystem:cc-root')).toHaveLength(1)
+    expect(ids.filter((id) => id === 'disk/make-squashfs:cc-root')).toHaveLength(1)
     expect(ids.filter((id) => id === 'disk/make-filesystem:cc-ro')).toHaveLength(2)
     expect(readdirSync(path('work/small')).filter((name) => /^(own|scratch|open|unfinished|lock)/.test(name))).toEqual([])
   }, 120_000)
@@ -68,7 +76,7 @@ describe('several images of one build', () => {
     const {built, reporter} = await build('a', 'b', 'c')
     expect(fates(built)).toEqual({a: 'cached', b: 'cached', c: 'made'})
     expect(times('a')).toBe(before)
-    expect(reporter.steps('step-done')).not.toContain('disk/make-filesystem:cc-root')
+    expect(reporter.steps('step-done')).not.toContain('disk/make-squashfs:cc-root')
     writeFileSync(path('kit-b/startup/start.sh'), 'another kit')
     expect(fates((await build('a', 'b', 'c')).built)).toEqual({a: 'cached', b: 'made', c: 'cached'})
   }, 120_000)
@@ -96,10 +104,89 @@ describe('several images of one build', () => {
       expect(text).toContain(`# the image of ${label}`)
       expect(text).toContain(`# rename ${path('build', label, '.image.partial')} to ${path('build', label, 'image')}`)
     }
-    expect(lines.filter((line) => line.includes('make-filesystem') && line.includes('cc-root'))).toHaveLength(1)
+    expect(lines.filter((line) => line.includes('make-squashfs'))).toHaveLength(1)
     expect(existsSync(path('work'))).toBe(false)
     expect(existsSync(path('build'))).toBe(false)
   })
+})
+
+describe('the root that several images share', () => {
+  const shared = () => readdirSync(path('build/shared'))
+  const images = (built: readonly BuiltImage[]) => built.flatMap(({image}) => image ?? [])
+  const below = (image: string) => {
+    const info = execFileSync('qemu-img', ['info', '--output', 'json', path('build', image, 'image/image.qcow2')])
+    return (JSON.parse(info.toString()) as {'backing-filename'?: string})['backing-filename']
+  }
+
+  it('is encrypted once, and their disks lean on it', async () => {
+    const {built, reporter} = await build('a', 'b')
+    const [file = '', ...more] = shared()
+    expect(more).toEqual([])
+    expect(reporter.steps('step-done').filter((id) => id.includes('make-shared'))).toHaveLength(1)
+    expect(reporter.steps('step-done')).not.toContain('disk/place-partition:cc-root')
+    const facts = describeFileSync(path('build/shared', file))
+    for (const image of images(built)) {
+      expect(image.manifest.shared).toEqual({name: file, ...facts})
+      expect(await findAltered(image, root)).toEqual([])
+      expect(readFileSync(image.file('keys/root.key'))).toEqual(readFileSync(path('root.key')))
+      expect(statSync(image.file('vmlinuz')).nlink).toBeGreaterThan(2)
+    }
+    expect([below('a'), below('b')]).toEqual([`../../shared/${file}`, `../../shared/${file}`])
+    const content = ({manifest}: ImageDirectory, name: string) => manifest.partitions.find((one) => one.name === name)?.content
+    const [a, b] = images(built)
+    if (a === undefined || b === undefined) throw new Error('not made')
+    expect(content(a, 'cc-root')).toEqual(content(b, 'cc-root'))
+    expect(content(a, 'cc-ro')).not.toEqual(content(b, 'cc-ro'))
+    // One that was made later leans on it, too.
+    expect(fates((await build('a', 'b', 'c')).built)).toEqual({a: 'cached', b: 'cached', c: 'made'})
+    expect([below('c'), shared()]).toEqual([`../../shared/${file}`, [file]])
+    // Moved together, and made self-contained, it is the same image.
+    execFileSync('mv', [path('build'), path('elsewhere')])
+    const moved = await readImageDirectory(path('elsewhere/b/image'))
+    expect(await findAltered(moved, root)).toEqual([])
+    const disk = moved.file('image.qcow2')
+    execFileSync('qemu-img', ['convert', '-f', 'qcow2', '-O', 'qcow2', disk, path('flat')])
+    rmSync(path('elsewhere/shared'), {recursive: true})
+    await expect(findAltered(moved, root)).rejects.toMatchObject({
+      code: 'E_IMAGE',
+      message: expect.stringContaining('needs a file that is not there') as string,
+    })
+    execFileSync('mv', [path('flat'), disk])
+    expect(await findAltered(moved, root)).toEqual([])
+  }, 180_000)
+
+  it('is opened with the key of a site', async () => {
+    const [image] = images((await build('a', 'b')).built)
+    if (image === undefined) throw new Error('not made')
+    const tree = path('opened')
+    const tasks = await planOpen({image, rootKey: image.file('keys/root.key'), tree}, path('open'))
+    await runTasks(tasks, {reporter: new RecordingReporter(), logDir: path('logs'), places: [root]})
+    expect(readFileSync(join(tree, 'boot/vmlinuz'), 'utf8')).toBe('boot/vmlinuz')
+    expect(readFileSync(join(tree, 'opt/cc/ro/kit/startup/start.sh'), 'utf8')).toBe('the kit of a')
+  }, 120_000)
+
+  it('is made anew under another name where it was altered or is gone; what was built before stays whole', async () => {
+    await build('a', 'b')
+    const [file = ''] = shared()
+    const bytes = readFileSync(path('build/shared', file))
+    bytes.writeUInt8(bytes.readUInt8(bytes.length - 5000) ^ 1, bytes.length - 5000)
+    writeFileSync(path('build/shared', file), bytes)
+    rmSync(path('work/small/prepared'), {recursive: true})
+    expect(fates((await build('a', 'b')).built)).toEqual({a: 'made', b: 'made'})
+    expect(shared()).toHaveLength(2)
+    rmSync(path('build/shared'), {recursive: true})
+    const {built} = await build('a', 'b')
+    expect(fates(built)).toEqual({a: 'made', b: 'made'})
+    for (const image of images(built)) expect(await findAltered(image, root)).toEqual([])
+  }, 240_000)
+
+  it('is not made for self-contained images', async () => {
+    const {built} = await run(await smallBuild(root, path('work'), path('build'), ['a', 'b'], true))
+    expect(fates(built)).toEqual({a: 'made', b: 'made'})
+    expect(below('a')).toBeUndefined()
+    expect(existsSync(path('build/shared'))).toBe(false)
+    for (const image of images(built)) expect(image.manifest.shared).toBeUndefined()
+  }, 120_000)
 })
 
 describe('one image', () => {

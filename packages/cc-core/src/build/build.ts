@@ -7,7 +7,7 @@ import {CcError} from '../errors/index.js'
 import {atomicWrite, lock, mkdirp} from '../fs/index.js'
 import {preflight} from '../host/index.js'
 import {readImageDirectory, type ImageDirectory} from '../manifest/index.js'
-import {findAltered, isPrepared, openOutput} from '../seal/index.js'
+import {findAltered, openOutput, unfinishedShared} from '../seal/index.js'
 import type {Task, TaskContext} from '../steps/index.js'
 import type {Reporter} from '../ui/index.js'
 import {
@@ -16,6 +16,7 @@ import {
   planImage,
   planOwn,
   planShared,
+  preparedKey,
   sealFolders,
   treeTasks,
   type BuildPlan,
@@ -83,7 +84,7 @@ async function findImages(plan: BuildPlan, reporter: Reporter): Promise<(BuiltIm
     const started = Date.now()
     const paths = sealFolders(plan, one)
     const own = await planOwn(one, paths.own)
-    const buildKey = await imageKey(plan.tree, one, own)
+    const buildKey = await imageKey(plan, one, own)
     const image = await findImage(paths.path, buildKey, one.seal.rootKey, plan.folders.root)
     if (image === null) all.push({one, own, buildKey})
     else {
@@ -96,23 +97,25 @@ async function findImages(plan: BuildPlan, reporter: Reporter): Promise<(BuiltIm
 
 /** Bring the tree to its end, make what the images share, and seal each of them. Nothing that is secret stays. */
 async function makeImages(plan: BuildPlan, pending: readonly Pending[], context: BuildContext): Promise<BuiltImage[]> {
-  const {folders, seals} = plan
+  const {folders} = plan
   const texts = pending.flatMap(({one}) => securityWarnings(one.seal.config))
   for (const text of new Set(texts)) context.reporter.report({type: 'warning', text})
   const secret = pending.flatMap(({one}) => {
     const {own, scratch, partial} = sealFolders(plan, one)
     return [own, scratch, partial]
   })
-  const shared = seals.length > 1 ? [folders.prepared] : []
-  await noteUnfinished(folders, [folders.open, ...shared, ...secret])
+  const shared = await planShared(plan)
+  const common = shared === null ? [] : [folders.prepared]
+  const root = shared?.root == null ? [] : [unfinishedShared(shared.root)]
+  await noteUnfinished(folders, [folders.open, ...common, ...root, ...secret])
   const whole: string[] = []
   try {
-    if (seals.length === 1) return [await makeOne(plan, pending[0], context)]
-    await makeShared(plan, context)
+    if (shared === null) return [await makeOne(plan, pending[0], context)]
+    await makeShared(plan, shared, context)
     const made: BuiltImage[] = []
-    for (const one of pending) made.push(await makeOneOf(plan, one, context))
+    for (const one of pending) made.push(await makeOneOf(plan, one, shared, context))
     // An abort does not come to here: then the system as it is before its encryption goes, too.
-    whole.push(...shared)
+    whole.push(...common)
     return made
   } finally {
     await removeUnfinished(folders, whole)
@@ -124,18 +127,23 @@ async function makeOne(plan: BuildPlan, pending: Pending | undefined, context: B
   if (pending === undefined) throw new Error('there is no image to make')
   const started = Date.now()
   const {one, own, buildKey} = pending
-  const tasks = await planImage(plan, one, buildKey, own)
+  const tasks = await planImage(plan, one, {buildKey, own, shared: null})
   announce(context, plan.title, one, [...treeTasks(plan), ...tasks])
   await buildTree(plan.tree, plan.folders, taskContext(plan, context))
   return seal(plan, one, tasks, context, started)
 }
 
 /** One image of several, after the tree. Its own failure is told, but ends nothing else. */
-async function makeOneOf(plan: BuildPlan, {one, own, buildKey}: Pending, context: BuildContext): Promise<BuiltImage> {
+async function makeOneOf(
+  plan: BuildPlan,
+  {one, own, buildKey}: Pending,
+  shared: Shared,
+  context: BuildContext,
+): Promise<BuiltImage> {
   const started = Date.now()
   const {label} = one
   try {
-    const tasks = await planImage(plan, one, buildKey, own)
+    const tasks = await planImage(plan, one, {buildKey, own, shared})
     announce(context, `image of ${label}`, one, tasks)
     return await seal(plan, one, tasks, context, started)
   } catch (error) {
@@ -166,22 +174,15 @@ async function seal(
 }
 
 /** Bring the tree to its end, and make of it what all images share, unless it is there. */
-async function makeShared(plan: BuildPlan, context: BuildContext): Promise<void> {
+async function makeShared(plan: BuildPlan, {tasks, key}: Shared, context: BuildContext): Promise<void> {
   const {folders, tree, title} = plan
   const [first] = plan.seals
-  const shared = await planShared(plan)
-  if (first === undefined || shared === null) throw new Error('a single image shares nothing')
-  const tasks = await missingOf(shared, folders.prepared)
+  if (first === undefined) throw new Error('there is no image to make')
   announce(context, title, first, [...treeTasks(plan), ...tasks])
   await buildTree(tree, folders, taskContext(plan, context))
   if (tasks.length === 0) return
   await runTasks(tasks, taskContext(plan, context))
-  await atomicWrite(join(folders.prepared, 'key'), shared.key)
-}
-
-async function missingOf({tasks, key}: Shared, prepared: string): Promise<Task[]> {
-  const there = isPrepared(prepared) ? await readFile(join(prepared, 'key'), 'utf8').catch(() => '') : ''
-  return there === key ? [] : tasks
+  await atomicWrite(preparedKey(folders), key)
 }
 
 const taskContext = ({folders}: BuildPlan, context: BuildContext, one?: SealPlan): TaskContext => ({

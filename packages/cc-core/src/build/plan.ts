@@ -1,10 +1,22 @@
 import {createHash} from 'node:crypto'
-import {join} from 'node:path'
+import {readFile} from 'node:fs/promises'
+import {dirname, join} from 'node:path'
 
 import {CcError} from '../errors/index.js'
 import type {Purpose} from '../host/index.js'
 import {launchIdentity} from '../platform/index.js'
-import {outputPaths, planPrepare, planSeal, type SealRequest} from '../seal/index.js'
+import {
+  canShareRoot,
+  findShared,
+  isPrepared,
+  keyFile,
+  newSharedFile,
+  outputPaths,
+  planPrepare,
+  planSeal,
+  planSharedRoot,
+  type SealRequest,
+} from '../seal/index.js'
 import {stepTask, type PlannedStep, type Task} from '../steps/index.js'
 import type {WorkFolders} from './folders.js'
 import {sealIdentity} from './identity.js'
@@ -19,6 +31,11 @@ export interface BuildPlan {
   tree: TreePlan
   /** At least one. What all of them share is made once. */
   seals: readonly SealPlan[]
+  /**
+   * The folder for the root that several images share, encrypted once; their disks lean on it. Null: each image is
+   * self-contained, as a single one always is.
+   */
+  sharedFolder?: string | null
   /** What planning found that the user has to know. */
   warnings?: readonly string[]
 }
@@ -27,7 +44,7 @@ export interface BuildPlan {
 export interface SealPlan {
   /** What tells it from the others of its build, such as the name of a site. */
   label: string
-  seal: Omit<SealRequest, 'tree' | 'prepared' | 'contents' | 'buildKey'>
+  seal: Omit<SealRequest, 'tree' | 'prepared' | 'shared' | 'contents' | 'buildKey'>
   /**
    * What belongs to this image alone, such as the start-up kit of a site: the step that fills a folder with it, and the
    * partition that the folder becomes. It is never part of the tree, which is kept between runs.
@@ -81,39 +98,73 @@ export async function planOwn({own}: Pick<SealPlan, 'own'>, folder: string): Pro
 }
 
 /** Everything that the bytes of one image depend on, the keys aside. */
-export async function imageKey(tree: TreePlan, {seal}: SealPlan, own: OwnContent): Promise<string> {
+export async function imageKey(plan: BuildPlan, {seal}: SealPlan, own: OwnContent): Promise<string> {
   const {rootKey: _, ...request} = seal
   const launch = await launchIdentity(seal.config.launch)
-  return digest([tree.keys.at(-1), own.identity, await sealIdentity(), launch, request])
+  return digest([plan.tree.keys.at(-1), own.identity, await sealIdentity(), launch, request, sharesRoot(plan)])
 }
 
-/** What the images of a build share before any of them is encrypted; null for a single image, which is sealed at once. */
+/** Whether the images of a build lean on one root. */
+const sharesRoot = ({seals, sharedFolder = null}: BuildPlan) =>
+  seals.length > 1 && sharedFolder !== null && seals.every(({seal}) => canShareRoot(seal))
+
+/** What the images of a build share; null for a single image, which is sealed at once. */
 export interface Shared {
+  /** What has to be done; nothing where it is there from a run before. */
   tasks: Task[]
   /** Everything that the shared part depends on. */
   key: string
+  /** The file of the root that all lean on, absolute; null where each has its own. */
+  root: string | null
 }
 
 /** Plan what the images of a build share. */
-export async function planShared({folders, tree, seals}: BuildPlan): Promise<Shared | null> {
+export async function planShared(plan: BuildPlan): Promise<Shared | null> {
+  const {folders, tree, seals, sharedFolder = null} = plan
   const [first] = seals
   if (first === undefined || seals.length === 1) return null
   const {name, distribution, sourceDateEpoch, extra, config} = first.seal
   // The others are made at boot, and differ by the role of the site.
   const filled = Object.entries(config.layout.partitions).filter(([, {mount, from}]) => mount === '/' || from !== null)
   const perImage = seals.flatMap(({own}) => (own === undefined ? [] : [own.partition]))
-  return {
-    tasks: await planPrepare({...first.seal, tree: folders.tree, perImage}, folders.prepared),
-    key: digest([tree.keys.at(-1), await sealIdentity(), name, distribution, sourceDateEpoch, extra, filled]),
-  }
+  const key = digest([tree.keys.at(-1), await sealIdentity(), name, distribution, sourceDateEpoch, extra, filled])
+  const request = {...first.seal, tree: folders.tree, perImage}
+  const {prepared} = folders
+  const there = isPrepared(prepared) && (await readFile(preparedKey(folders), 'utf8').catch(() => '')) === key
+  if (sharedFolder === null || !sharesRoot(plan))
+    return {key, root: null, tasks: there ? [] : await planPrepare(request, prepared)}
+  const found = there ? await findShared(prepared) : null
+  if (found !== null && dirname(found) === sharedFolder && (await opens(prepared, first.seal.rootKey)))
+    return {key, root: found, tasks: []}
+  const root = newSharedFile(sharedFolder, key)
+  const shared = await planSharedRoot(request, {prepared, rootKey: first.seal.rootKey, file: root})
+  return {key, root, tasks: [...(await planPrepare(request, prepared)), ...shared]}
 }
 
-/** Plan one seal, to its unfinished folder. */
-export async function planImage(plan: BuildPlan, one: SealPlan, buildKey: string, own: OwnContent): Promise<Task[]> {
-  const {folders, seals} = plan
+/** Where the key of what was prepared is written down, once all of it is whole. */
+export const preparedKey = ({prepared}: WorkFolders) => join(prepared, 'key')
+
+/** Whether the shared root has the key that is asked for. */
+async function opens(prepared: string, rootKey: string | null): Promise<boolean> {
+  if (rootKey === null) return true
+  const [has, wanted] = await Promise.all([keyFile(prepared, 'cc-root'), rootKey].map((file) => readFile(file)))
+  return has !== undefined && wanted?.equals(has) === true
+}
+
+/**
+ * Plan one seal, to its unfinished folder.
+ * @param shared what planShared has found
+ */
+export async function planImage(
+  plan: BuildPlan,
+  one: SealPlan,
+  {buildKey, own, shared}: {buildKey: string; own: OwnContent; shared: Shared | null},
+): Promise<Task[]> {
+  const {folders} = plan
   const paths = sealFolders(plan, one)
-  const prepared = seals.length > 1 ? {prepared: folders.prepared} : {}
-  const request = {...one.seal, ...prepared, tree: folders.tree, contents: own.contents, buildKey}
+  const prepared = shared === null ? {} : {prepared: folders.prepared}
+  const root = shared?.root == null ? {} : {shared: shared.root}
+  const request = {...one.seal, ...prepared, ...root, tree: folders.tree, contents: own.contents, buildKey}
   return [...own.tasks, ...(await planSeal(request, paths.scratch, paths))]
 }
 
@@ -134,11 +185,12 @@ export async function showPlan(plan: BuildPlan): Promise<string[]> {
   const {done} = await findProgress(tree, folders)
   const cached = done === 0 ? 0 : (tree.downloads ?? []).length + tree.origin.length + done - 1
   const lines = treeTasks(plan).map(({shown}, index) => (index < cached ? `${shown} # done` : shown))
-  lines.push(...((await planShared(plan))?.tasks ?? []).map(({shown}) => shown))
+  const shared = await planShared(plan)
+  lines.push(...(shared?.tasks ?? []).map(({shown}) => shown))
   for (const one of seals) {
     const paths = sealFolders(plan, one)
     if (seals.length > 1) lines.push(`# the image of ${one.label}`)
-    const tasks = await planImage(plan, one, '', await planOwn(one, paths.own))
+    const tasks = await planImage(plan, one, {buildKey: '', own: await planOwn(one, paths.own), shared})
     lines.push(...tasks.map(({shown}) => shown), `# rename ${paths.partial} to ${paths.path}`)
   }
   return [...warnings.map((text) => `# warning: ${text}`), ...lines]

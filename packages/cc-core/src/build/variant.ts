@@ -51,9 +51,11 @@ function configOf({config: written, profile, partitions}: Manifest): Config {
   const known = Object.keys(config.layout.partitions)
   const rank = ({name}: ManifestPartition) => (known.includes(name) ? known.indexOf(name) : known.length)
   const own = partitions.filter(({name}) => name !== espName).sort((a, b) => rank(a) - rank(b))
-  const entries = own.map(({name, size, mount, encryption, integrity, key, grow, from}): [string, Partition] => {
-    const fallback = {size, keyFile: null, plainAllowed: false, mountOptions: []}
-    const sealed = {mount, encryption, integrity, grow, key: key as Partition['key'], from: from === '/' ? null : from}
+  const entries = own.map(({name, size, key, from, ...one}): [string, Partition] => {
+    const {mount, encryption, integrity, grow, filesystem = 'ext4'} = one
+    const fallback = {size, compressionLevel: 1, keyFile: null, plainAllowed: false, mountOptions: []}
+    const source = from === '/' ? null : from
+    const sealed = {mount, encryption, integrity, filesystem, grow, key: key as Partition['key'], from: source}
     return [name, {...fallback, ...config.layout.partitions[name], ...sealed}]
   })
   return {...config, profile, layout: {...config.layout, partitions: Object.fromEntries(entries)}}

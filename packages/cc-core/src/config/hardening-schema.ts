@@ -2,6 +2,7 @@ import {isIP} from 'node:net'
 
 import {z} from 'zod'
 
+import {filesystems} from './layout-schema.js'
 import {guestPath, hostFileOrFolder, hostFolder, hostKey, hostSecret, tmpfsSize} from './values.js'
 
 const address = z
@@ -94,6 +95,16 @@ export const hardeningSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe('Key source of `cc-root` and `cc-ro`; null = `kbs`, or `development` with `--development`.'),
+  rootFilesystem: z
+    .enum(filesystems)
+    .default('squashfs')
+    .describe('File system of `cc-root`: `squashfs` (compressed) or `ext4`.'),
+  rootCompressionLevel: z
+    .int()
+    .min(1)
+    .max(22)
+    .default(1)
+    .describe('Level of zstd, for `squashfs`: a higher one takes longer and gives a smaller image.'),
   workspace: guestPath
     .default('/vault/workspace')
     .describe('Workspace of FLARE. Its first folder is where `cc-app` is mounted.'),

@@ -4,6 +4,7 @@ import {guestPath, size, tmpfsSize} from './values.js'
 
 export const encryptions = ['none', 'luks2', 'on-demand'] as const
 export const integrities = ['none', 'verity', 'hmac'] as const
+export const filesystems = ['ext4', 'squashfs'] as const
 export const keySources = ['kbs', 'tee-derived', 'tee-ephemeral', 'sealed', 'key-file', 'development'] as const
 
 export const partitionSchema = z.strictObject({
@@ -17,6 +18,16 @@ export const partitionSchema = z.strictObject({
     .enum(integrities)
     .default('none')
     .describe('`verity`: read-only, each block checked by dm-verity; `hmac`: authenticated LUKS2.'),
+  filesystem: z
+    .enum(filesystems)
+    .default('ext4')
+    .describe('File system; `squashfs` is compressed and read-only, for a partition with `verity`.'),
+  compressionLevel: z
+    .int()
+    .min(1)
+    .max(22)
+    .default(1)
+    .describe('Level of zstd, for `squashfs`: a higher one takes longer and gives a smaller image.'),
   key: z
     .enum(keySources)
     .nullable()

@@ -121,7 +121,19 @@ const defaultModules = [
     'sev_guest',
     'tdx_guest',
   ],
-  ...['ext4', 'overlay', 'loop', 'dm_mod', 'dm_crypt', 'dm_verity', 'dm_integrity', 'xts', 'aesni_intel', 'tsm'],
+  ...[
+    'ext4',
+    'squashfs',
+    'overlay',
+    'loop',
+    'dm_mod',
+    'dm_crypt',
+    'dm_verity',
+    'dm_integrity',
+    'xts',
+    'aesni_intel',
+    'tsm',
+  ],
 ]
 
 const boot = z.strictObject({

@@ -67,6 +67,10 @@ export const tools: readonly Tool[] = [
   {program: 'xorriso', package: 'xorriso', for: build},
   {program: 'unsquashfs', package: 'squashfs-tools', for: build},
   {
+    ...{program: 'mksquashfs', package: 'squashfs-tools', for: build, versionWord: '-version', writes: true},
+    from: {version: '4.4', why: 'the same bytes for the same content'},
+  },
+  {
     ...{program: 'python3', package: 'python3', for: disks, writes: true},
     from: {version: '3.9', why: '`str.removeprefix`'},
   },

@@ -61,7 +61,7 @@ export function layoutProblems({profile, layout}: Pick<Config, 'profile' | 'layo
 type Problem = [key: string, reason: string]
 
 function protection(name: string, partition: Partition): Problem[] {
-  const {encryption, integrity} = partition
+  const {encryption, integrity, filesystem} = partition
   const filled = filledAtBuild(name, partition)
   const root = name === 'cc-root'
   const checks: [boolean, string, string][] = [
@@ -71,6 +71,11 @@ function protection(name: string, partition: Partition): Problem[] {
       "'verity' is read-only, and this partition has no content: it needs 'from'",
     ],
     [integrity === 'verity' && partition.grow && !root, 'grow', "a 'verity' partition is read-only and cannot grow"],
+    [
+      filesystem === 'squashfs' && integrity !== 'verity',
+      'filesystem',
+      "'squashfs' is read-only: it needs integrity 'verity'",
+    ],
     [integrity === 'hmac' && encryption === 'none', 'integrity', "'hmac' is a kind of LUKS2: it needs encryption"],
     [
       integrity === 'hmac' && filled,

@@ -82,6 +82,7 @@ describe('checkLayout', () => {
     ],
     ['cc-ro={integrity: hmac, encryption: luks2, key: sealed}', "cc-ro.integrity: 'hmac' is formatted in the guest"],
     ['cc-app={integrity: hmac, encryption: none, key: null}', "cc-app.integrity: 'hmac' is a kind of LUKS2"],
+    ['cc-root={filesystem: squashfs}', "cc-root.filesystem: 'squashfs' is read-only: it needs integrity 'verity'"],
   ])('refuses %s', (set, reason) => {
     expect(problems(set).join('\n')).toContain(reason)
   })

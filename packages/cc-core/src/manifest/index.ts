@@ -6,5 +6,5 @@ export {
   sha256File,
   type ImageDirectory,
 } from './manifest.js'
-export {manifestSchema, type Artefact, type Manifest, type ManifestPartition} from './schema.js'
+export {artefactSchema, manifestSchema, type Artefact, type Manifest, type ManifestPartition} from './schema.js'
 export {type LaunchFacts, type Measurement} from './measurement.js'

@@ -5,7 +5,7 @@ import {launchFactsSchema, measurementSchema} from './measurement.js'
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const bytes = z.int().nonnegative()
 
-const artefact = z.strictObject({sha256, bytes})
+export const artefactSchema = z.strictObject({sha256, bytes})
 
 const partition = z.strictObject({
   /** GPT name: the identity of the partition, for the guest too. */
@@ -17,13 +17,15 @@ const partition = z.strictObject({
   mount: z.string(),
   encryption: z.enum(['none', 'luks2', 'on-demand']),
   integrity: z.enum(['none', 'verity', 'hmac']),
+  /** Where it says nothing it is ext4: there was no other. */
+  filesystem: z.enum(['ext4', 'squashfs']).optional(),
   key: z.string().nullable(),
   /** It takes what is left of the disk, also after the disk has grown. At most one does, and it lies last. */
   grow: z.boolean(),
   /** The path of the tree that fills it; "/" for the root, null for what the guest formats. */
   from: z.string().nullable(),
   /** What was written at build time, as it lies on the disk: encrypted, with its hash tree. Null where nothing was. */
-  content: artefact.nullable(),
+  content: artefactSchema.nullable(),
   verity: z.strictObject({rootHash: sha256, salt: sha256, blocks: z.int().positive()}).nullable(),
 })
 
@@ -51,6 +53,8 @@ export const manifestSchema = z.strictObject({
   initrd: z.strictObject({sealOffset: bytes}),
   disk: z.strictObject({bytes}),
   partitions: z.array(partition),
+  /** The file that the disk leans on: the root that it shares with other images. Its folder is that of the disk's layer. */
+  shared: z.strictObject({name: z.string(), sha256, bytes}).optional(),
   /** What was applied out of amd.patches, in this order. Target: the package and its version, or the source tree. */
   amd: z
     .array(
@@ -67,9 +71,9 @@ export const manifestSchema = z.strictObject({
    * Every other file of the image directory, the keys aside. Not the qcow2: its content is described by partition, so
    * that it can grow in no time however large it is.
    */
-  artefacts: z.record(z.string(), artefact),
+  artefacts: z.record(z.string(), artefactSchema),
 })
 
-export type Artefact = z.output<typeof artefact>
+export type Artefact = z.output<typeof artefactSchema>
 export type Manifest = z.output<typeof manifestSchema>
 export type ManifestPartition = Manifest['partitions'][number]

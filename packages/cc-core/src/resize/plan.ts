@@ -53,7 +53,8 @@ export async function planGrow({image: path, sizeBytes}: GrowRequest, signal?: A
   const growing = growingPartition(image)
   await checkAccess(image, disk)
 
-  const size = readDiskSize(disk, await callStep(await planStep('disk/grow-inspect', {disk}), {signal}))
+  const info = await callStep(await planStep('disk/grow-inspect', {disk}), {signal})
+  const size = readDiskSize(disk, info, manifest.shared?.name)
   const readTable = await planStep('disk/grow-read-table', {disk, size: size.virtual})
   const partitionSize = readGrowingSize(image, size.virtual, await callStep(readTable, {signal}))
   if (sizeBytes < size.virtual) throw tooSmall(image, size.virtual, sizeBytes)

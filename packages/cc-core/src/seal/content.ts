@@ -27,6 +27,8 @@ export interface FilledRequest {
   config: Config
   /** The folder that planPrepare has filled. */
   prepared?: string | undefined
+  /** Its root is encrypted already, for several images: header and key of cc-root lie there, too. */
+  shared?: boolean | undefined
   /** Folders that fill partitions instead of those of the tree, by the name of the partition. */
   contents?: Readonly<Record<string, string>> | undefined
 }
@@ -44,19 +46,20 @@ export interface ContentOptions {
  * @param keys folder of the keys of the image directory
  */
 export function filledPartitions(request: FilledRequest, work: string, keys: string): Filled[] {
-  const {tree, config, prepared, contents = {}} = request
+  const {tree, config, prepared, contents = {}, shared: sharesRoot = false} = request
   return Object.entries(config.layout.partitions).flatMap(([name, partition]) => {
     const from = partition.mount === '/' ? '' : partition.from
     if (from === null) return []
     const own = contents[name]
     const shared = prepared !== undefined && own === undefined ? prepared : null
     const {plain, verity} = contentFiles(shared ?? work, name)
+    const headers = sharesRoot && name === 'cc-root' ? (prepared ?? work) : work
     return [
       {
         name,
         partition,
         content: shared === null ? (own ?? `${tree}${from}`) : null,
-        files: {plain, header: join(work, `${name}.luks`), verity},
+        files: {plain, header: join(headers, `${name}.luks`), verity},
         key: keyFile(partition.key === 'sealed' ? work : keys, name),
       },
     ]
@@ -82,7 +85,7 @@ export const isSealed = ({name, partition}: Pick<Filled, 'name' | 'partition'>) 
   partition.key === 'sealed' && isEncrypted({name, partition})
 
 /**
- * Plan what becomes of each folder before it is encrypted: ext4 → hash tree, in one plain file. It depends on no key but
+ * Plan what becomes of each folder before it is encrypted: file system → hash tree, in one plain file. It depends on no key but
  * those that are sealed into the root.
  */
 export async function planPlain(filled: readonly Filled[], options: ContentOptions): Promise<Task[]> {
@@ -90,18 +93,28 @@ export async function planPlain(filled: readonly Filled[], options: ContentOptio
   const tasks: Task[] = []
   for (const {name, partition, content, files} of filled) {
     if (content === null) continue
-    const fill = await planStep('disk/make-filesystem', {
+    const root = partition.mount === '/'
+    const form = {
       content,
       output: files.plain,
-      label: name.slice(0, 16),
-      uuid: uuidFromSeed(seed, `${name} file system`),
-      seed: uuidFromSeed(seed, `${name} directory hash`),
-      without: partition.mount === '/' ? filled.flatMap((other) => other.partition.from ?? []) : [],
-      'read-only': partition.integrity === 'verity',
+      without: root ? filled.flatMap((other) => other.partition.from ?? []) : [],
       'source-date-epoch': sourceDateEpoch,
-    })
-    tasks.push(stepTask(fill, name))
-    if (partition.mount === '/') tasks.push(...(await planSealedKeys(files.plain, filled, sourceDateEpoch)))
+    }
+    if (partition.filesystem === 'squashfs') {
+      const secret = root ? filled.filter(isSealed).map((one) => `${sealedKeyPath(one.name)}:${one.key}`) : []
+      const fill = await planStep('disk/make-squashfs', {...form, level: partition.compressionLevel, secret})
+      tasks.push(stepTask(fill, name))
+    } else {
+      const fill = await planStep('disk/make-filesystem', {
+        ...form,
+        label: name.slice(0, 16),
+        uuid: uuidFromSeed(seed, `${name} file system`),
+        seed: uuidFromSeed(seed, `${name} directory hash`),
+        'read-only': partition.integrity === 'verity',
+      })
+      tasks.push(stepTask(fill, name))
+      if (root) tasks.push(...(await planSealedKeys(files.plain, filled, sourceDateEpoch)))
+    }
     if (partition.integrity === 'verity') {
       const salt = createHash('sha256').update(`${seed} ${name} verity salt`).digest('hex')
       tasks.push(stepTask(await planStep('disk/make-verity', {data: files.plain, salt, report: files.verity}), name))

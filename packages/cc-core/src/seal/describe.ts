@@ -27,6 +27,7 @@ export function describePartitions(
         mount: partition.mount,
         encryption: partition.encryption,
         integrity: partition.integrity,
+        filesystem: partition.filesystem,
         key: partition.key,
         grow: partition.grow,
         from: partition.mount === '/' ? '/' : partition.from,

@@ -55,7 +55,7 @@ export async function planOpen({image, rootKey, tree}: OpenRequest, work: string
     return existsSync(own) ? own : rootKey
   }
   for (const partition of filled) {
-    const {name, start, content, encryption, key, from} = partition
+    const {name, start, content, encryption, key, from, filesystem = 'ext4'} = partition
     if (content === null) throw new CcError('E_IMAGE', `${image.path} does not say what ${name} holds`)
     // What the guest encrypts in place was shipped in the clear.
     const encrypted = encryption === 'luks2' && key !== 'tee-derived'
@@ -64,7 +64,7 @@ export async function planOpen({image, rootKey, tree}: OpenRequest, work: string
       tasks.push(stepTask(await planStep('tree/copy-file', copy), name))
     }
     const unpack = await planStep('disk/unpack-partition', {
-      ...{disk, name, offset: start, size: content.bytes, sha256: content.sha256},
+      ...{disk, name, filesystem, offset: start, size: content.bytes, sha256: content.sha256},
       header: encrypted ? join(sealed, 'headers', `${name}.luks`) : undefined,
       'key-file': encrypted ? keyOf(partition) : undefined,
       tree: from === '/' ? tree : `${tree}${from}`,

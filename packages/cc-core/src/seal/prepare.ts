@@ -5,7 +5,7 @@ import {join} from 'node:path'
 import {CcError} from '../errors/index.js'
 import {mkdirPrivate, mkdirp, remove} from '../fs/index.js'
 import type {Manifest} from '../manifest/index.js'
-import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
+import {planStep, scriptsDirectory, stepTask, writeTask, type Task} from '../steps/index.js'
 import {filledPartitions, isSealed, planPlain} from './content.js'
 import {parsePackages} from './describe.js'
 import type {SealRequest} from './seal.js'
@@ -56,7 +56,10 @@ export async function planPrepare(request: PrepareRequest, folder: string): Prom
 /** What UUIDs and salts are made from. */
 export const seedOf = ({distribution, name}: Pick<SealRequest, 'distribution' | 'name'>) => `${distribution} ${name}`
 
-/** A file that was taken out of the tree. */
+/** Programs of the image directory for the host that runs the image; sources in scripts/host. */
+export const hostScripts = ['install_cc_image.sh', 'launch_cc_image.sh']
+
+/** A file of the image directory that is the same for every image of a tree. */
 export const treeFile = (folder: string, name: string) => join(folder, 'files', name)
 
 const packagesFile = (folder: string) => join(folder, 'packages')
@@ -68,7 +71,7 @@ export const isPrepared = (folder: string) => existsSync(packagesFile(folder))
 export const readPackages = async (folder: string): Promise<Manifest['packages']> =>
   parsePackages(await readFile(packagesFile(folder), 'utf8'))
 
-/** Kernel, initrd and further files out of the tree, and the list of its packages, which is written last. */
+/** Kernel, initrd and further files out of the tree, the scripts for the host, and the list of packages, which is written last. */
 export async function planTreeFiles(
   {tree, extra = {}}: Pick<SealRequest, 'tree' | 'extra'>,
   folder: string,
@@ -77,6 +80,10 @@ export async function planTreeFiles(
   const copies = Object.entries(files).map(async ([name, path]) =>
     stepTask(await planStep('tree/copy-file', {tree, path, output: treeFile(folder, name)}), name),
   )
+  const scripts = hostScripts.map(async (name) => {
+    const script = join(scriptsDirectory(), 'host', name)
+    return stepTask(await planStep('boot/make-host-script', {script, output: treeFile(folder, name)}), name)
+  })
   const list = stepTask(await planStep('tree/list-packages', {tree}))
   return [
     writeTask('seal/files', `make ${join(folder, 'files')}`, () => {
@@ -84,6 +91,7 @@ export async function planTreeFiles(
       return Promise.resolve()
     }),
     ...(await Promise.all(copies)),
+    ...(await Promise.all(scripts)),
     {
       ...list,
       run: async (context) => {

@@ -1,5 +1,5 @@
-import {constants, copyFile, mkdir, stat, symlink, writeFile} from 'node:fs/promises'
-import {join} from 'node:path'
+import {constants, copyFile, link, mkdir, stat, symlink, writeFile} from 'node:fs/promises'
+import {basename, dirname, join, relative} from 'node:path'
 
 import {bootConf, imageCommandLine, journalBehind} from '../boot/index.js'
 import {encodeCommandLine} from '../cmdline/index.js'
@@ -9,7 +9,7 @@ import {mkdirPrivate, remove} from '../fs/index.js'
 import {computeLayout, espName, type DiskLayout} from '../layout/index.js'
 import {describeFile, encodeManifest, type Artefact, type Manifest} from '../manifest/index.js'
 import {launchFacts, planMeasure, type MeasurePlan} from '../platform/index.js'
-import {planStep, scriptsDirectory, stepTask, writeTask, type Task} from '../steps/index.js'
+import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
 import {
   filledPartitions,
   isEncrypted,
@@ -22,12 +22,10 @@ import {
 import {describePartitions} from './describe.js'
 import {espPartition, hasEsp, planEsp, planUki, type EspRequest} from './esp.js'
 import type {OutputPaths} from './folder.js'
-import {makeKey} from './keys.js'
-import {planTreeFiles, readPackages, seedOf, treeFile} from './prepare.js'
+import {keyFile, makeKey} from './keys.js'
+import {hostScripts, planTreeFiles, readPackages, seedOf, treeFile} from './prepare.js'
+import {checkSharedPlace, readShared, sharedPartition} from './shared.js'
 import {sfdiskScript} from './table.js'
-
-/** Programs of the image directory for the host that runs the image; sources in scripts/host. */
-const hostScripts = ['install_cc_image.sh', 'launch_cc_image.sh']
 
 /** What an image is made of. */
 export interface SealRequest {
@@ -40,6 +38,8 @@ export interface SealRequest {
   tree: string
   /** What planPrepare has made of the tree: only what is left is done. It is not changed. */
   prepared?: string
+  /** The file of the root that planSharedRoot has made of what was prepared; absolute. The disk leans on it. */
+  shared?: string
   /** Folders that fill partitions instead of those of the tree, by the name of the partition. */
   contents?: Readonly<Record<string, string>>
   config: Config
@@ -81,7 +81,7 @@ interface Sealing {
   /** Null for an image without EFI system partition. */
   esp: EspRequest | null
   /** What the tasks find out for the manifest. */
-  found: {layout?: DiskLayout; sealOffset: number; contents: Record<string, Artefact>}
+  found: {layout?: DiskLayout; sealOffset: number; contents: Record<string, Artefact>; shared?: Manifest['shared']}
 }
 
 /**
@@ -98,7 +98,7 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
     throw new CcError('E_CONFIG', "kbs.caFile: a partition has the key source 'kbs', and the certificate is missing")
   const target = output.partial
   const keys = join(target, 'keys')
-  const filled = filledPartitions(request, work, keys)
+  const filled = filledPartitions({...request, shared: request.shared !== undefined}, work, keys)
   const seed = seedOf(request)
   const cmdline = request.cmdline ?? imageCommandLine(request)
   const files = Object.fromEntries([
@@ -132,13 +132,13 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
       for (const {name, partition, key} of rootFirst) {
         // One key is enough where the host knows it anyway. The key that the caller has is that of cc-root.
         const same = partition.key === 'development' && name !== 'cc-root'
-        await makeKey(key, same ? join(keys, 'root.key') : name === 'cc-root' ? request.rootKey : null)
+        await makeKey(key, same ? join(keys, 'root.key') : name === 'cc-root' ? givenRootKey(request) : null)
       }
       if (sealing.ca !== undefined) await writeFile(sealing.ca, config.kbs.ca ?? '')
     }),
     ...(await planPlain(filled, {seed, sourceDateEpoch})),
     ...(request.prepared === undefined ? await planTreeFiles(request, work) : []),
-    ...(await planHeaders(filled, {seed})),
+    ...(await planHeaders(ownOf(sealing), {seed})),
     ...(await planBootFiles(sealing)),
     ...measure.tasks,
     ...(await planDisk(sealing)),
@@ -146,11 +146,19 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
   ]
 }
 
+/** The file with the key that cc-root is to have, or has; null for a new one. */
+const givenRootKey = ({shared, prepared, rootKey}: SealRequest) =>
+  shared === undefined || prepared === undefined ? rootKey : keyFile(prepared, sharedPartition)
+
+/** The partitions that are written to the disk itself. */
+const ownOf = ({request, filled}: Pick<Sealing, 'request' | 'filled'>) =>
+  filled.filter(({name}) => request.shared === undefined || name !== sharedPartition)
+
 /** Kernel, initrd with boot.conf and the headers, the command line, and further files. */
 async function planBootFiles(sealing: Sealing): Promise<Task[]> {
   const {request, filled, from, target, conf, ca, cmdline, esp, found} = sealing
   const {config, sourceDateEpoch, extra = {}} = request
-  const names = ['vmlinuz', ...Object.keys(extra)]
+  const names = ['vmlinuz', ...hostScripts, ...Object.keys(extra)]
   const initrd = await planStep('disk/make-initrd', {
     initrd: treeFile(from, 'initrd.img'),
     'boot-conf': conf,
@@ -158,10 +166,6 @@ async function planBootFiles(sealing: Sealing): Promise<Task[]> {
     'kbs-ca': ca,
     output: join(target, 'initrd.img'),
     'source-date-epoch': sourceDateEpoch,
-  })
-  const scripts = hostScripts.map(async (name) => {
-    const script = join(scriptsDirectory(), 'host', name)
-    return stepTask(await planStep('boot/make-host-script', {script, output: join(target, name)}), name)
   })
   return [
     writeTask('seal/boot-conf', `write ${conf}, and cmdline in ${target}`, async () => {
@@ -173,10 +177,9 @@ async function planBootFiles(sealing: Sealing): Promise<Task[]> {
       await writeFile(join(target, 'cmdline'), encodeCommandLine(cmdline))
     }),
     writeTask('seal/place-files', `copy ${names.join(', ')} to ${target}`, async () => {
-      for (const name of names) await copyFile(treeFile(from, name), join(target, name), constants.COPYFILE_FICLONE)
+      for (const name of names) await place(treeFile(from, name), join(target, name), request.prepared !== undefined)
     }),
     readingTask(stepTask(initrd), (offset) => (found.sealOffset = Number(offset))),
-    ...(await Promise.all(scripts)),
     ...(esp === null ? [] : await planUki(esp)),
   ]
 }
@@ -191,8 +194,10 @@ async function findJournals(filled: readonly Filled[]): Promise<Record<string, n
 }
 
 /** Where each partition lies, and the disk with its content. */
-async function planDisk({request, filled, seed, disk, table, esp, found}: Sealing): Promise<Task[]> {
+async function planDisk(sealing: Sealing): Promise<Task[]> {
+  const {request, filled, seed, disk, table, esp, from, found} = sealing
   const {partitions, size: diskSize} = request.config.layout
+  const own = ownOf(sealing)
   const layout = writeTask('seal/layout', `write the partition table: ${table}`, async () => {
     const requests = Object.entries(partitions).map(async ([name, {size, grow}]) => {
       const part = filled.find((candidate) => candidate.name === name)
@@ -203,10 +208,16 @@ async function planDisk({request, filled, seed, disk, table, esp, found}: Sealin
     const first = esp === null ? [] : [await espPartition(esp)]
     found.layout = computeLayout({partitions: [...first, ...(await Promise.all(requests))], diskSize, seed})
     await writeFile(table, sfdiskScript(found.layout))
+    if (request.shared === undefined) return
+    checkSharedPlace(found.layout.partitions.find(({name}) => name === sharedPartition)?.startBytes)
+    const {path, content, file} = await readShared(from)
+    found.contents[sharedPartition] = content
+    found.shared = {name: basename(path), ...file}
   })
-  const reserve = filled.filter(isEncrypted).map(({name, files: {plain}}) => `${name}=${plain}`)
-  const tasks = [layout, stepTask(await planStep('disk/make-disk', {output: disk, table, reserve}))]
-  for (const part of filled) {
+  const shared = request.shared === undefined ? undefined : relative(dirname(disk), request.shared)
+  const reserve = own.filter(isEncrypted).map(({name, files: {plain}}) => `${name}=${plain}`)
+  const tasks = [layout, stepTask(await planStep('disk/make-disk', {output: disk, table, reserve, shared}))]
+  for (const part of own) {
     const {name, key, files} = part
     const encryption = isEncrypted(part) ? {header: files.header, 'key-file': key} : {}
     const place = await planStep('disk/place-partition', {disk, table, name, content: files.plain, ...encryption})
@@ -253,10 +264,17 @@ async function describeImage(sealing: Sealing, measurement: Manifest['measuremen
     initrd: {sealOffset: found.sealOffset},
     disk: {bytes: found.layout.diskBytes},
     partitions: describePartitions(found.layout, config.layout.partitions, found.contents, await readVerity(filled)),
+    ...(found.shared && {shared: found.shared}),
     ...(request.amd && {amd: request.amd}),
     packages: await readPackages(from),
     artefacts,
   }
+}
+
+/** A file that images have in common takes its room once, where one file system holds them all. */
+async function place(source: string, target: string, common: boolean): Promise<void> {
+  if (!common) return copyFile(source, target, constants.COPYFILE_FICLONE)
+  await link(source, target).catch(() => copyFile(source, target, constants.COPYFILE_FICLONE))
 }
 
 const usesKbs = ({layout}: Config) => Object.values(layout.partitions).some(({key}) => key === 'kbs')
