@@ -65,6 +65,24 @@ describe('the plan', () => {
     expect(seal.config.layout.esp).toBe(false)
   })
 
+  it('has a compressed root, or ext4 where that is asked for', async () => {
+    const root = async (hardening: object, changes = {}) =>
+      (await plan({role: 'client', ...hardening}, {changes})).seal.config.layout.partitions['cc-root']
+    expect(await root({})).toMatchObject({filesystem: 'squashfs', compressionLevel: 1})
+    expect(await root({rootCompressionLevel: 19})).toMatchObject({filesystem: 'squashfs', compressionLevel: 19})
+    expect(await root({rootFilesystem: 'ext4'})).toMatchObject({filesystem: 'ext4'})
+  })
+
+  it('refuses a root that the initrd of the FLARE image cannot mount', async () => {
+    const changes = {config: {boot: {modules: ['virtio_blk', 'ext4']}}}
+    await expect(plan({role: 'client'}, {changes})).rejects.toMatchObject({
+      code: 'E_IMAGE',
+      message: expect.stringContaining("has no kernel module 'squashfs'") as string,
+    })
+    const {seal} = await plan({role: 'client', rootFilesystem: 'ext4'}, {changes})
+    expect(seal.config.layout.partitions['cc-root']?.filesystem).toBe('ext4')
+  })
+
   it('gives a server its output where FLARE looks for it', async () => {
     const {seal} = await plan({role: 'server'})
     expect(seal.config.layout.partitions['cc-out']).toMatchObject({mount: '/mnt/data/nvflare/output'})

@@ -77,6 +77,9 @@ Without --development the image is for production: its keys come by attestation.
         multipleNonGreedy: true,
       }),
     ),
+    standalone: Flags.boolean({
+      summary: 'Give each of several images its whole root, rather than one that all of them share.',
+    }),
     development: Flags.boolean({summary: 'Let the host provide the keys: protects nothing, for trying things out.'}),
   }
 
@@ -90,7 +93,8 @@ Without --development the image is for production: its keys come by attestation.
     const {output} = this.context
     // Each of several sites has a folder of its own.
     const place = (one: Config) => (several.length === 0 ? output : join(output, planSite(one).name))
-    return this.build(joinSites(await Promise.all([config, ...several].map((one) => this.#plan(one, place(one))))))
+    const plans = await Promise.all([config, ...several].map((one) => this.#plan(one, place(one))))
+    return this.build(joinSites(plans, this.flags.standalone ? null : join(output, 'shared')))
   }
 
   /** One YAML document for each site. */

@@ -137,6 +137,7 @@ function takeOver(flare: ImageDirectory, options: HardeningOptions, site: Site):
     kbs: own.kbs.url === null ? taken.kbs : own.kbs,
     teeDerived: own.teeDerived,
   }
+  checkModules(flare.path, base)
   const key = keySource(own.hardening.key, development)
   refuseKey(key, base, site)
   const {overlaySize} = own.layout
@@ -145,6 +146,17 @@ function takeOver(flare: ImageDirectory, options: HardeningOptions, site: Site):
   checkLayout(config)
   checkSecurity(config)
   return config
+}
+
+/** @throws E_IMAGE where the initrd, which is that of the FLARE image, could not mount the root */
+function checkModules(image: string, {boot, hardening: {rootFilesystem}}: Config): void {
+  if (boot.modules.includes(rootFilesystem)) return
+  throw new CcError('E_IMAGE', `the initrd of ${image} has no kernel module '${rootFilesystem}' for cc-root`, {
+    suggestions: [
+      `build the base image again, with '${rootFilesystem}' in boot.modules`,
+      '--set hardening.rootFilesystem=ext4',
+    ],
+  })
 }
 
 /** @throws E_CONFIG where a key source cannot keep what the site has */

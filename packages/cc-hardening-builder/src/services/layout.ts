@@ -26,7 +26,10 @@ export function hardenedLayout(config: Config, role: Role, key: KeySource): Layo
   const grows = Object.entries(partitions).some(([name, partition]) => partition.grow && name !== 'cc-root')
   const changed: Layout['partitions'] = {
     ...rest,
-    'cc-root': {...root, encryption: 'luks2', integrity: 'verity', key, keyFile: null, grow: false},
+    'cc-root': {
+      ...{...root, encryption: 'luks2', integrity: 'verity', key, keyFile: null, grow: false},
+      ...{filesystem: hardening.rootFilesystem, compressionLevel: hardening.rootCompressionLevel},
+    },
     'cc-app': {...app, mount: `/${hardening.workspace.split('/')[1] ?? ''}`, grow: app.grow || !grows},
     'cc-ro': {...ro, encryption: 'luks2', integrity: 'verity', key, keyFile: null},
   }

@@ -6,9 +6,10 @@ import type {HardeningPlan} from './hardening.js'
 /**
  * One build for several sites: they share the tree, and each is an image of it.
  * @param plans one for each site, which differ in the site alone
+ * @param sharedFolder where the root goes that all of them share; null: each is self-contained
  * @throws E_CONFIG where two sites need trees that differ
  */
-export function joinSites(plans: readonly HardeningPlan[]): BuildPlan {
+export function joinSites(plans: readonly HardeningPlan[], sharedFolder: string | null): BuildPlan {
   const [first] = plans
   if (first === undefined) throw new CcError('E_USAGE', 'no site is named')
   if (plans.length === 1) return first.build
@@ -22,5 +23,5 @@ export function joinSites(plans: readonly HardeningPlan[]): BuildPlan {
   }
   const warnings = [...new Set(plans.flatMap(({build}) => build.warnings ?? []))]
   const seals = plans.flatMap(({build}) => build.seals)
-  return {...first.build, title: `hardened images of ${names.join(', ')}`, seals, warnings}
+  return {...first.build, title: `hardened images of ${names.join(', ')}`, seals, warnings, sharedFolder}
 }

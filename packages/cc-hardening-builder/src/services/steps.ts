@@ -27,6 +27,7 @@ export async function hardeningSteps(request: StepsRequest): Promise<PlannedStep
   const {inputs, environment, notes} = requirements
   const {setuid, lockdown, mounts, workspace, logs, memoryDenyWriteExecute, netlink, limits} = hardening
   const epoch = {'source-date-epoch': sourceDateEpoch}
+  const python = [venv, '/usr/lib/python3']
   const guest = join(scriptsDirectory(), 'guest')
   // One tree serves the sites of both roles: what a site does not have is not there at boot.
   const output = mounts.output ?? defaultOutput
@@ -74,8 +75,8 @@ export async function hardeningSteps(request: StepsRequest): Promise<PlannedStep
       ...{tasks: limits.tasks, memory: limits.memory, 'open-files': limits.openFiles},
       ...{'log-messages': limits.logMessages, 'log-seconds': limits.logSeconds},
     }),
-    planStep('base/90-clean', {tree, ...epoch}),
-    planStep('flare/95-compile', {tree, folder: [venv, '/usr/lib/python3'], ...epoch}),
+    planStep('base/90-clean', {tree, compiled: ['/usr/lib', venv], ...epoch}),
+    planStep('flare/95-compile', {tree, folder: python, ...epoch}),
     planStep('hardening/90-verify', {tree, setuid}),
   ])
 }
