@@ -1,3 +1,4 @@
+import {randomBytes} from 'node:crypto'
 import {
   chmodSync,
   copyFileSync,
@@ -175,8 +176,20 @@ describe('cc-image-test base', {timeout: 60_000}, () => {
     })
     const {failed} = await base(files)
     expect(failed['ciphertext-cc-root']).toMatch(
-      /begins with an ext4 file system; it holds '#!\/bin\/sh' in plain; .*'Debian GNU\/Linux' in plain.*bits per byte at \d+: not random/,
+      /begins with the file system ext4; it holds '#!\/bin\/sh' in plain; .*'Debian GNU\/Linux' in plain.*bits per byte at \d+: not random/,
     )
+  })
+
+  it('finds a compressed root file system that is not encrypted, though it is nearly random', async () => {
+    const tree = join(dir, 'tree')
+    mkdirSync(tree)
+    writeFileSync(join(tree, 'file'), randomBytes(900_000))
+    await run(['mksquashfs', tree, join(dir, 'fs'), '-quiet', '-no-progress'])
+    await changeDisk((disk) => {
+      readFileSync(join(dir, 'fs')).copy(disk, startOf('cc-root'))
+    })
+    const {failed} = await base(files)
+    expect(failed['ciphertext-cc-root']).toMatch(/begins with the file system squashfs/)
   })
 
   it('finds a LUKS header on the disk', async () => {

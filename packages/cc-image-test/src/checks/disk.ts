@@ -23,8 +23,9 @@ export function diskChecks(subject: ImageUnderTest): CheckTask[] {
   return [
     {
       id: 'qcow2-alone',
-      title: 'The qcow2 needs no other file',
-      run: async () => judgeAlone(await inspectDisk(disk, signal), manifest.disk),
+      title: 'The qcow2 needs no other file than its manifest names',
+      run: async () =>
+        judgeAlone(await inspectDisk(disk, signal), {bytes: manifest.disk.bytes, shared: manifest.shared?.name}),
     },
     {
       id: 'qcow2-sound',

@@ -71,7 +71,11 @@ async function bytesOf(subject: ImageUnderTest, partition: ManifestPartition): P
   const {bits, offset, length} = await lowestEntropy(file)
   return {
     ...{bits, offset, randomBits: randomBits(length), length: (await stat(file)).size},
-    ...{luks: await hasLuksMagic(file), ext4: await hasExtMagic(file), known: await searchFile(file, knownText)},
+    ...{
+      luks: await hasLuksMagic(file),
+      filesystem: await plainFilesystem(file),
+      known: await searchFile(file, knownText),
+    },
   }
 }
 
@@ -82,6 +86,13 @@ const knownText = Object.fromEntries(
     Buffer.from(text),
   ]),
 )
+
+/** The file system that a file begins with; null for none of those that our partitions have. */
+async function plainFilesystem(file: string): Promise<string | null> {
+  if (await hasExtMagic(file)) return 'ext4'
+  // Compressed content is nearly as random as encrypted content: this tells them apart (struct squashfs_super_block).
+  return (await readAt(file, 0, 4)).equals(Buffer.from('hsqs', 'latin1')) ? 'squashfs' : null
+}
 
 /** The magic is two bytes, which random data may have; the revision makes that unlikely (ext4(5), struct ext4_super_block). */
 async function hasExtMagic(file: string): Promise<boolean> {

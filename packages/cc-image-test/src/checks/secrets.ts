@@ -1,8 +1,9 @@
 import {existsSync} from 'node:fs'
 import {lstat, readdir, readFile} from 'node:fs/promises'
-import {join} from 'node:path'
+import {join, resolve} from 'node:path'
 
 import {skipped, type CheckTask} from 'cc-core/report'
+import {inspectDisk} from 'cc-core/vm'
 
 import {searchFile, writtenForms} from '../image/search.js'
 import type {ImageUnderTest} from '../image/under-test.js'
@@ -62,7 +63,11 @@ async function searchKeys(subject: ImageUnderTest, folder: string): Promise<KeyS
   // What the host gets compressed it can read, too.
   const content = await subject.initrdContent()
   for (const text of await searchFile(content, needles)) found.push({file: 'initrd.img, unpacked,', text})
-  return {keys, files: [...files, 'initrd.img, unpacked'], found}
+  const {disk, signal} = subject
+  const below = (await inspectDisk(disk, signal)).otherFiles
+  for (const file of below)
+    for (const text of await searchFile(resolve(image.path, file), needles)) found.push({file, text})
+  return {keys, files: [...files, 'initrd.img, unpacked', ...below], found}
 }
 
 /** The files of a folder itself; neither links, nor what is in its folders. */

@@ -13,9 +13,20 @@ const manifest = {partitions: [root]}
 
 export const cases: CasesOf<typeof import('./disk.js')> = {
   judgeAlone: {
-    good: [[info, bytes]],
+    good: [
+      [info, bytes],
+      [
+        {...info, otherFiles: ['../../shared/root-1.raw']},
+        {...bytes, shared: 'root-1.raw'},
+      ],
+    ],
     bad: {
       'a backing file': [{...info, otherFiles: ['/x']}, bytes, /it needs \/x/],
+      'another shared root': [
+        {...info, otherFiles: ['../../shared/root-2.raw']},
+        {...bytes, shared: 'root-1.raw'},
+        /it needs \.\.\/\.\.\/shared\/root-2\.raw/,
+      ],
       encryption: [{...info, encrypted: true}, bytes, /encryption of its own/],
       'a snapshot': [{...info, snapshots: 1}, bytes, /1 snapshots/],
       'another size': [{...info, virtualSize: 999}, bytes, /999 bytes, not 1000/],

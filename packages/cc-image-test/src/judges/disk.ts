@@ -1,10 +1,12 @@
+import {basename} from 'node:path'
+
 import {espName, typeGuids} from 'cc-core/layout'
 import {failed, formatBytes, passed, verdictOf} from 'cc-core/report'
 import type {DiskInfo, PartitionTable} from 'cc-core/vm'
 
 import {judging} from './evidence.js'
 
-/** The qcow2 is all there is: whatever it leans on is not of the image. */
+/** The qcow2 leans on nothing but the root that its manifest names: whatever else there is is not of the image. */
 export const judgeAlone = judging<
   Pick<DiskInfo, 'otherFiles' | 'encrypted' | 'snapshots' | 'virtualSize' | 'actualSize'>
 >(
@@ -13,16 +15,20 @@ export const judgeAlone = judging<
   'snapshots',
   'virtualSize',
   'actualSize',
-)(({otherFiles, encrypted, snapshots, virtualSize, actualSize}, {bytes}: {bytes: number}) =>
-  verdictOf(
-    [
-      ...otherFiles.map((file) => `it needs ${file}`),
-      ...(encrypted ? ['it has an encryption of its own'] : []),
-      ...(snapshots > 0 ? [`it has ${snapshots} snapshots`] : []),
-      ...(virtualSize === bytes ? [] : [`the disk has ${virtualSize} bytes, not ${bytes}`]),
-    ],
-    `${formatBytes(bytes)}, of which ${formatBytes(actualSize)} are stored`,
-  ),
+)(
+  (
+    {otherFiles, encrypted, snapshots, virtualSize, actualSize},
+    {bytes, shared}: {bytes: number; shared?: string | undefined},
+  ) =>
+    verdictOf(
+      [
+        ...otherFiles.filter((file) => basename(file) !== shared).map((file) => `it needs ${file}`),
+        ...(encrypted ? ['it has an encryption of its own'] : []),
+        ...(snapshots > 0 ? [`it has ${snapshots} snapshots`] : []),
+        ...(virtualSize === bytes ? [] : [`the disk has ${virtualSize} bytes, not ${bytes}`]),
+      ],
+      `${formatBytes(bytes)}, of which ${formatBytes(actualSize)} are stored${otherFiles.length > 0 ? `, on top of ${shared ?? ''}` : ''}`,
+    ),
 )
 
 export interface DiskCheck {

@@ -2,7 +2,7 @@ import type {CasesOf} from '../fixtures/cases.js'
 
 const expected = {headers: ['cc-root.luks'], partitions: ['cc-root', 'cc-ro']}
 const headers = {found: {'cc-root.luks': []}, onDisk: {'cc-root': false, 'cc-ro': false}}
-const random = {length: 1000, luks: false, ext4: false, known: [], bits: 7.997, offset: 0, randomBits: 7.99}
+const random = {length: 1000, luks: false, filesystem: null, known: [], bits: 7.997, offset: 0, randomBits: 7.99}
 const bytes = {bytes: 1000}
 const verity = {rootHash: 'a'.repeat(64), salt: 'b', blocks: 10}
 
@@ -35,7 +35,7 @@ export const cases: CasesOf<typeof import('./protection.js')> = {
     good: [[random, bytes]],
     bad: {
       'a LUKS header': [{...random, luks: true}, bytes, /begins with a LUKS header/],
-      'a file system': [{...random, ext4: true}, bytes, /begins with an ext4 file system/],
+      'a file system': [{...random, filesystem: 'squashfs'}, bytes, /begins with the file system squashfs/],
       'a known text': [{...random, known: ['/bin/bash']}, bytes, /it holds '\/bin\/bash' in plain/],
       zeros: [{...random, bits: 0}, bytes, /0\.0000 bits per byte at 0: not random/],
     },

@@ -33,7 +33,8 @@ export interface Bytes {
   /** How many were read. */
   length: number
   luks: boolean
-  ext4: boolean
+  /** The file system that it begins with, by its name; null for none. */
+  filesystem: string | null
   /** Texts that every system holds, as far as they were found. */
   known: readonly string[]
   /** The lowest entropy of a sample, in bits per byte, and where. */
@@ -46,16 +47,16 @@ export interface Bytes {
 export const judgeCiphertext = judging<Bytes>(
   'length',
   'luks',
-  'ext4',
+  'filesystem',
   'known',
   'bits',
   'offset',
   'randomBits',
-)(({length, luks, ext4, known, bits, offset, randomBits}, {bytes}: {bytes: number}) => {
+)(({length, luks, filesystem, known, bits, offset, randomBits}, {bytes}: {bytes: number}) => {
   const problems: string[] = []
   if (length !== bytes || bytes === 0) problems.push(`${length} of ${bytes} bytes were read`)
   if (luks) problems.push('it begins with a LUKS header')
-  if (ext4) problems.push('it begins with an ext4 file system')
+  if (filesystem !== null) problems.push(`it begins with the file system ${filesystem}`)
   problems.push(...known.map((text) => `it holds '${text}' in plain`))
   if (!(bits >= randomBits)) problems.push(`${bits.toFixed(4)} bits per byte at ${offset}: not random`)
   return verdictOf(problems, `no known text in ${formatBytes(bytes)}, at least ${bits.toFixed(4)} bits per byte`)
