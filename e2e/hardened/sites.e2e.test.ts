@@ -1,11 +1,11 @@
-import {existsSync, readdirSync, writeFileSync} from 'node:fs'
+import {existsSync, readdirSync, statSync, writeFileSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 
 import {beforeAll, describe, expect, it} from 'vitest'
 
 import {boot, type Boot} from '../lib/boot.js'
 import {flareImage} from '../lib/flare.js'
-import {cc, errorOf, folder, type BuildJson} from '../lib/lab.js'
+import {cc, errorOf, folder, runAsUser, type BuildJson} from '../lib/lab.js'
 import {provision} from '../lib/kits.js'
 
 const hour = 3_600_000
@@ -110,6 +110,32 @@ describe('a server and a client', () => {
     expect(Math.max(...seconds)).toBeLessThan(flare.ms / 1000)
     for (const image of Object.values(images)) expect(existsSync(join(image, 'keys/root.key'))).toBe(true)
   })
+
+  it('share one root; what is their own is small', () => {
+    const shared = join(dirname(dirname(images['site-1'] ?? '')), 'shared')
+    expect(readdirSync(shared)).toHaveLength(1)
+    const own = Object.values(images).map((image) => statSync(join(image, 'nvflare_cc_image_hardened.qcow2')).size)
+    expect(Math.max(...own)).toBeLessThan(8 * 1024 ** 2)
+  })
+
+  it(
+    'boot as well where the root was copied into the disk',
+    async () => {
+      const source = images['site-1'] ?? ''
+      const name = 'nvflare_cc_image_hardened'
+      const alone = join(folder('alone'), name)
+      const steps = [
+        ['cp', '-a', source, alone],
+        ['qemu-img', 'convert', '-O', 'qcow2', join(source, `${name}.qcow2`), join(alone, 'whole')],
+        ['mv', join(alone, 'whole'), join(alone, `${name}.qcow2`)],
+      ]
+      for (const step of steps) expect(await runAsUser(step)).toMatchObject({exitCode: 0})
+      const said = await boot(alone, {memory: '2048', timeoutMs: 1_200_000, until: 'CC-READY {'})
+      expect(said.console.join('\n')).toContain('CC-HARDENED {')
+      expect(said.ended, said.console.join('\n')).toBe('came-up')
+    },
+    hour,
+  )
 
   it(
     'find each other, each with the certificate of the other side',

@@ -78,7 +78,7 @@ const files: Group = {
     {
       ...{id: 'root-no-verity', what: 'cc-root is not verified'},
       findings: [['protected', /^cc-root is not verified by dm-verity$/], bootConf('cc-root\\.')],
-      config: (config) => partition(config, 'cc-root', {integrity: 'none'}),
+      config: (config) => partition(config, 'cc-root', {integrity: 'none', filesystem: 'ext4'}),
     },
     {
       ...{id: 'ro-plain', what: 'cc-ro, with the keys of the site, is not encrypted'},

@@ -5,7 +5,7 @@ import {run} from 'cc-core/exec'
 import {readImageDirectory} from 'cc-core/manifest'
 import {bootAndWatch, developmentKeys} from 'cc-core/vm'
 
-import {asBuilder, repository} from './lab.js'
+import {asBuilder, removeTree, repository} from './lab.js'
 import type {Measurement} from './measure.js'
 
 /** Hardened images of one FLARE image, sealed in one run, and the boot of one of them beside that of the FLARE image. */
@@ -19,6 +19,32 @@ export interface HardenedMeasurement {
   /** Seconds of the guest's own clock: to the boot check of the FLARE image, and to the start of the FLARE service. */
   flareBoot: number
   hardenedBoot: number
+  /** What all sites lean on, and the most that one of them adds, in bytes on the file system. */
+  shared: number
+  own: number
+  roots: RootMeasurement
+}
+
+/** One seal of the same tree with each file system of the root. */
+export interface RootMeasurement {
+  /** Bytes of the files in the tree. */
+  content: number
+  ext4: {seconds: number; stored: number; written: number}
+  squashfs: {seconds: number; stored: number; written: number}
+}
+
+async function measureRoots(lab: string, image: string): Promise<RootMeasurement> {
+  const tsx = join(repository, 'node_modules/tsx/dist/cli.mjs')
+  const work = join(lab, 'roots')
+  await removeTree(work)
+  const {stdout} = await asBuilder([process.execPath, tsx, join(import.meta.dirname, 'roots.ts'), image, work])
+  return JSON.parse(stdout) as RootMeasurement
+}
+
+/** Bytes of a folder on its file system; what two names lead to counts once. */
+async function stored(folder: string): Promise<number> {
+  const {stdout} = await run(['du', '--summarize', '--block-size=1', folder], {collect: true})
+  return Number.parseInt(stdout, 10)
 }
 
 /** What starts as a FLARE client would: a start-up kit whose program does nothing. */
@@ -55,7 +81,11 @@ export async function measureHardened(lab: string, flare: string, sites: number)
   const bytes = manifest.partitions.reduce((sum, {content}) => sum + (content?.bytes ?? 0), 0)
   const flareBoot = await boot(flare, 'CC-BOOT {')
   const hardenedBoot = await boot(first.image, 'CC-READY {')
-  return {whole, sites, bytes, eachSite: built.map(({ms}) => ms / 1000), flareBoot, hardenedBoot}
+  const own = Math.max(...(await Promise.all(built.map(({image}) => stored(image)))))
+  const shared = await stored(join(lab, 'hardened/shared'))
+  const roots = await measureRoots(lab, first.image)
+  const eachSite = built.map(({ms}) => ms / 1000)
+  return {whole, sites, bytes, eachSite, flareBoot, hardenedBoot, shared, own, roots}
 }
 
 /** The seconds that a guest says it took to come up. */

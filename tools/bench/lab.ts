@@ -37,7 +37,7 @@ export async function removeTree(path: string): Promise<void> {
 }
 
 export async function removeLab(lab: string): Promise<void> {
-  for (const name of ['work', 'opened']) await removeTree(join(lab, name))
+  for (const name of ['work', 'opened', 'roots']) await removeTree(join(lab, name))
   await run(['rm', '-rf', '--', lab])
 }
 
