@@ -110,12 +110,17 @@ image_line+='"smtAllowed":(true|false),"singleSocket":(true|false),'
 image_line+='"minimumTcb":\{"bootloader":[0-9]+,"tee":[0-9]+,"snp":[0-9]+,"microcode":[0-9]+\},'
 image_line+='"hostData":(null|\['"$hex"'\]),"chipIds":(null|\['"$hex"'\]),"gpu":"[a-z]+"\},$'
 
-# is_ours FILE: it is our policy, but for the images: nobody has written rules into it.
+# is_ours FILE: it is our policy, but for the images: nobody has written rules into it. That of another version of these
+# scripts is known by what was sent.
 is_ours() {
 	local line
-	cmp -s <(template "$1") <(template "$image/trustee/resource-policy.rego") || return 1
+	cmp -s <(template "$1") <(template "$image/trustee/resource-policy.rego") ||
+		[[ $(sha256 "$1") == "$(cat -- "$record/sent" 2>/dev/null)" ]] || return 1
 	while IFS= read -r line; do [[ $line =~ $image_line ]] || return 1; done < <(entries "$1")
 }
+
+# format_of FILE: the number of its rules, which each change of them raises.
+format_of() { sed -n '1s/^# Resource policy for confidential VM images, format \([0-9]\{1,6\}\)\..*/\1/p' "$1"; }
 
 # find_present: the policy that the broker has, as the file $work/present; empty where it may be replaced.
 find_present() {
@@ -124,6 +129,10 @@ find_present() {
 	if [[ -f $known ]]; then
 		if is_ours "$known"; then
 			cp -- "$known" "$work/present"
+			# Older rules would be weaker for every image of the broker.
+			(($(format_of "$known") <= $(format_of "$image/trustee/resource-policy.rego"))) ||
+				fail 2 "the policy that $url has is of a newer version of these scripts (format $(format_of "$known"))" \
+					"build the image again with that version"
 		elif [[ -z $replace_policy ]]; then
 			fail 2 "'$known' is not a policy of these scripts, or was changed by hand; the broker has been left as it is" \
 				"merge it by hand, or give up what it allows: --replace-foreign-policy"
@@ -175,6 +184,7 @@ kbs() {
 send_policy() {
 	kbs config set-resource-policy --policy-file "$work/policy" || fail 1 "$url does not take the policy: $said" "look at the log of the broker; the address, the token or the certificate may be wrong"
 	cp -- "$work/policy" "$record/resource-policy.rego.partial"
+	sha256 "$work/policy" >"$record/sent"
 	mv -- "$record/resource-policy.rego.partial" "$record/resource-policy.rego"
 }
 

@@ -1,4 +1,5 @@
 import type {Config, Layout, Partition} from '../config/index.js'
+import {keyPath, type KeyOwner} from '../trustee/index.js'
 import {keySettings} from './key-settings.js'
 
 /** What dm-verity needs to know of a partition; blocks of 4096 bytes. */
@@ -20,15 +21,18 @@ export interface BootConfOptions {
   /** By partition name, for those that the guest encrypts in place: offset of the journal in bytes. */
   journals?: Readonly<Record<string, number>>
   kbs: Config['kbs']
+  /** What the keys belong to: it is part of their paths at the broker. */
+  owner: KeyOwner
   teeDerived: Config['teeDerived']
 }
 
 /**
  * boot.conf: what the guest knows about its partitions. It is part of the initrd and thereby measured.
  * The guest's side is scripts/guest/cc/lib/boot-conf.sh, which lists the keys and refuses any other.
+ * @throws E_CONFIG where the path of a key is not one that the broker accepts
  */
 export function bootConf(options: BootConfOptions): string {
-  const {profile, cmdline, partitions, verity, overlaySize, journals = {}, kbs} = options
+  const {profile, cmdline, partitions, verity, overlaySize, journals = {}, kbs, owner} = options
   const names = Object.keys(partitions).sort((a, b) => Number(b === 'cc-root') - Number(a === 'cc-root'))
   const lines = ['version=1', `profile=${profile}`, `cmdline=${cmdline}`, `partitions=${names.join(' ')}`]
   for (const [key, value] of Object.entries(keySettings(options))) lines.push(`${key}=${value}`)
@@ -38,7 +42,7 @@ export function bootConf(options: BootConfOptions): string {
     const own = {
       ...partitionKeys(name, partition, verity[name], overlaySize),
       'journal-offset': journals[name]?.toString(),
-      'kbs-resource': partition.key === 'kbs' ? kbs.resource.replaceAll('{partition}', name) : undefined,
+      'kbs-resource': partition.key === 'kbs' ? keyPath(kbs, name, owner) : undefined,
     }
     for (const [key, value] of Object.entries(own)) {
       if (value !== undefined) lines.push(`${name}.${key}=${value}`)

@@ -14,7 +14,7 @@ interface More {
 function lines(changes: Record<string, unknown> = {}, more: More = {}): string[] {
   const {layout, profile, kbs, teeDerived} = parseConfig({layout: {partitions: changes}, ...more.config})
   return bootConf({
-    ...{profile, kbs, teeDerived},
+    ...{profile, kbs, teeDerived, owner: {image: 'cc_image', site: null}},
     cmdline: 'console=ttyS0 panic=1',
     partitions: layout.partitions,
     verity: {'cc-ro': verity, ...more.verity},
@@ -105,9 +105,9 @@ describe('boot.conf', () => {
       'network.mode=dhcp',
       'network.timeout=30',
       'cc-root.key=kbs',
-      'cc-root.kbs-resource=default/cc-key/cc-root',
+      'cc-root.kbs-resource=default/cc_image/cc-root',
       'cc-app.key=kbs',
-      'cc-app.kbs-resource=default/cc-key/cc-app',
+      'cc-app.kbs-resource=default/cc_image/cc-app',
     ])
   })
 

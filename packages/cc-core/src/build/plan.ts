@@ -10,6 +10,7 @@ import {
   findShared,
   isPrepared,
   keyFile,
+  keyOwner,
   newSharedFile,
   outputPaths,
   planPrepare,
@@ -18,6 +19,7 @@ import {
   type SealRequest,
 } from '../seal/index.js'
 import {stepTask, type PlannedStep, type Task} from '../steps/index.js'
+import {refuseSharedPaths} from '../trustee/index.js'
 import type {WorkFolders} from './folders.js'
 import {sealIdentity} from './identity.js'
 import {findProgress, type TreePlan} from './tree.js'
@@ -70,7 +72,7 @@ export function sealFolders({folders}: BuildPlan, {label, seal, outputDir}: Seal
 
 /**
  * Refuse a plan whose images would be in each other's way.
- * @throws E_CONFIG where two of them have one label or one folder
+ * @throws E_CONFIG where two of them have one label or one folder, or two keys one path of the key broker
  */
 export function checkSeals({seals}: BuildPlan): void {
   const twice = (words: readonly string[]) => words.find((word, index) => words.indexOf(word) !== index)
@@ -78,6 +80,7 @@ export function checkSeals({seals}: BuildPlan): void {
   if (label !== undefined) throw new CcError('E_CONFIG', `two images of one run have the name '${label}'`)
   const path = twice(seals.map(({outputDir, seal}) => join(outputDir, seal.name)))
   if (path !== undefined) throw new CcError('E_CONFIG', `two images of one run would be written to ${path}`)
+  refuseSharedPaths(seals.map(({seal}) => ({config: seal.config, owner: keyOwner(seal)})))
 }
 
 /** What belongs to one image alone. */

@@ -24,5 +24,6 @@ export {
   type Partition,
 } from './schema.js'
 export {checkSecurity, securityProblems, securityWarnings} from './security.js'
+export {policyBits} from './security-words.js'
 export {leastKeyBytes, type PathKind, type PathMeta} from './values.js'
 export {formatSize, parseSize} from './size.js'

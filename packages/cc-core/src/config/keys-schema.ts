@@ -28,6 +28,37 @@ const network = z.strictObject({
 /** Values of boot.conf hold few characters, so that nothing in them has to be quoted. */
 const bootConfText = /^[A-Za-z0-9_.,:/%=+@{}-]+$/
 
+const tcbPart = z.int().min(0).max(255).default(0)
+const hexOf = (bytes: number) =>
+  z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`), `expected ${bytes * 2} lower-case hexadecimal digits`)
+
+/** The part of a resource policy that the image itself does not decide. */
+const policy = z.strictObject({
+  minimumTcb: z
+    .strictObject({
+      bootloader: tcbPart.describe('Least version of the boot loader of the secure processor.'),
+      tee: tcbPart.describe('Least version of the operating system of the secure processor.'),
+      snp: tcbPart.describe('Least version of the SNP firmware.'),
+      microcode: tcbPart.describe('Least version of the microcode.'),
+    })
+    .prefault({})
+    .describe(
+      'Least versions of the TCB that a report must show. 0 = any, which also accepts firmware with known holes.',
+    ),
+  hostData: z
+    .array(hexOf(32))
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('HOST_DATA that a launch may have, in hexadecimal; null = any.'),
+  chipIds: z
+    .array(hexOf(64))
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Ids of the processors that the image may run on, in hexadecimal; null = any.'),
+})
+
 export const kbsSchema = z.strictObject({
   url: z
     .url({protocol: /^https$/, error: 'expected a URL that begins with https://'})
@@ -48,8 +79,10 @@ export const kbsSchema = z.strictObject({
   resource: z
     .string()
     .regex(/^[\w.{}-]+\/[\w.{}-]+\/[\w.{}-]+$/, 'expected REPOSITORY/TYPE/TAG')
-    .default('default/cc-key/{partition}')
-    .describe('Resource that holds a key; `{partition}` stands for the name of the partition.'),
+    .default('default/{owner}/{partition}')
+    .describe(
+      'Resource that holds a key. `{partition}` stands for the name of the partition, `{owner}` for what the key opens: the site, or the image before the third stage; also `{site}` and `{image}`.',
+    ),
   client: hostPath
     .nullable()
     .default(null)
@@ -60,6 +93,7 @@ export const kbsSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe('The sha256 that it must have.'),
+  policy: policy.prefault({}).describe('What the broker demands besides the measurement: `trustee/` of the image.'),
   timeoutSeconds: seconds(600).default(60).describe('How long one request may take.'),
   attempts: z.int().min(1).max(20).default(3).describe('How often a request is made before the machine powers off.'),
   network: network.prefault({}).describe('Network of the initrd, for the time of the requests.'),

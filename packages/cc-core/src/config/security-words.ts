@@ -1,9 +1,13 @@
 /** Bits of the guest policy: SEV-SNP firmware ABI specification (56860), "Guest Policy". */
 export const policyBits = {
+  /** Two threads of one core may run at the same time. */
+  smt: 0x10000n,
   /** Reserved, and has to be one. */
   reserved: 0x20000n,
   migrationAgent: 0x40000n,
   debug: 0x80000n,
+  /** All of the guest is on one socket. */
+  singleSocket: 0x100000n,
 } as const
 
 /**

@@ -90,6 +90,27 @@ describe('a production image', () => {
       expect(text).toContain(part)
     expect(securityWarnings(loadConfig(null, sets))).toEqual([])
   })
+
+  it('is built with a warning where old firmware gets its keys', () => {
+    const tcb = (snp: number) => `kbs.policy.minimumTcb={bootloader: 4, tee: 1, snp: ${snp}, microcode: 72}`
+    expect(securityWarnings(production(tcb(0))).join()).toContain('set all of kbs.policy.minimumTcb')
+    expect(securityWarnings(production(tcb(23))).join()).not.toContain('minimumTcb')
+    expect(securityWarnings(production(derived)).join()).not.toContain('minimumTcb')
+  })
+
+  it('names what a broker demands in the form that it has', () => {
+    const refused = (set: string) => {
+      try {
+        return production(set).profile
+      } catch (error) {
+        return String(error)
+      }
+    }
+    expect(refused('kbs.policy.minimumTcb.snp=256')).toContain('kbs.policy.minimumTcb.snp')
+    expect(refused('kbs.policy.hostData=[abc]')).toContain('expected 64 lower-case hexadecimal digits')
+    expect(refused('kbs.policy.hostData=[]')).toContain('kbs.policy.hostData')
+    expect(refused(`kbs.policy.chipIds=[${'A'.repeat(128)}]`)).toContain('expected 128 lower-case hexadecimal digits')
+  })
 })
 
 it('refuses a key of a migration agent where there is none, in every profile', () => {

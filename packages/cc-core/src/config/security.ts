@@ -95,13 +95,18 @@ function keyFiles(partitions: Config['layout']['partitions']): [string, string, 
 }
 
 /** Values that a production image may have, and that its builder should have meant: lines for a warning. */
-export function securityWarnings({profile, launch, hardening, layout}: Config): string[] {
+export function securityWarnings({profile, launch, hardening, layout, kbs}: Config): string[] {
   if (profile !== 'production') return []
   const warnings: [boolean, string][] = [
     [launch.ovmf === null, 'no expected measurement: nobody can tell what was launched; set launch.ovmf'],
     [
       hardening.role !== null && hardening.lockdown === 'none',
       "hardening.lockdown is 'none': root can write the kernel's memory and load unsigned modules before they are locked",
+    ],
+    [
+      Object.values(layout.partitions).some(({key}) => key === 'kbs') &&
+        Object.values(kbs.policy.minimumTcb).includes(0),
+      'a machine with old firmware, whose holes are known, gets the keys; set all of kbs.policy.minimumTcb',
     ],
     [hardening.setuid.length > 0, `hardening.setuid keeps the bit on ${hardening.setuid.join(', ')}`],
     [

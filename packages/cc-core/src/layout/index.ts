@@ -10,3 +10,4 @@ export {
   type PlannedPartition,
 } from './compute.js'
 export {uuidFromSeed} from './guid.js'
+export {filledAtBuild} from './key-check.js'

@@ -26,6 +26,7 @@ import {keyFile, makeKey} from './keys.js'
 import {hostScripts, planTreeFiles, readPackages, seedOf, treeFile} from './prepare.js'
 import {checkSharedPlace, readShared, sharedPartition} from './shared.js'
 import {sfdiskScript} from './table.js'
+import {keyOwner, planTrustee, usesKbs} from './trustee.js'
 
 /** What an image is made of. */
 export interface SealRequest {
@@ -142,6 +143,7 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
     ...(await planBootFiles(sealing)),
     ...measure.tasks,
     ...(await planDisk(sealing)),
+    ...(await planTrustee(request, target, measure.result)),
     ...(await planManifest(sealing, measure)),
   ]
 }
@@ -172,7 +174,8 @@ async function planBootFiles(sealing: Sealing): Promise<Task[]> {
       const {profile, layout, kbs, teeDerived} = config
       const {partitions, overlaySize} = layout
       const [verity, journals] = [await readVerity(filled), await findJournals(filled)]
-      const facts = {profile, cmdline, partitions, verity, journals, kbs, teeDerived, overlaySize}
+      const owner = keyOwner(request)
+      const facts = {profile, cmdline, partitions, verity, journals, kbs, teeDerived, overlaySize, owner}
       await writeFile(conf, bootConf(facts))
       await writeFile(join(target, 'cmdline'), encodeCommandLine(cmdline))
     }),
@@ -276,8 +279,6 @@ async function place(source: string, target: string, common: boolean): Promise<v
   if (!common) return copyFile(source, target, constants.COPYFILE_FICLONE)
   await link(source, target).catch(() => copyFile(source, target, constants.COPYFILE_FICLONE))
 }
-
-const usesKbs = ({layout}: Config) => Object.values(layout.partitions).some(({key}) => key === 'kbs')
 
 /** The placing of a partition, which prints the sha256 of what then lies on the disk. */
 const placeTask = (task: Task, content: string, tell: (placed: Artefact) => void): Task => ({

@@ -1,0 +1,111 @@
+import {execFileSync} from 'node:child_process'
+import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+
+import {afterEach, beforeEach, describe, expect, it} from 'vitest'
+
+import {runTasks, showPlan, type BuildPlan} from '../build/index.js'
+import {smallBuild} from '../build/fixtures/small-build.js'
+import {parseConfig, type Config} from '../config/index.js'
+import type {Manifest} from '../manifest/index.js'
+import {SilentReporter} from '../ui/index.js'
+import {outputPaths, planSeal, type SealRequest} from './index.js'
+import {planTrustee} from './trustee.js'
+
+let folder: string
+const path = (...names: string[]) => join(folder, ...names)
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cc-trustee-'))
+  mkdirSync(path('logs'))
+})
+afterEach(() => {
+  rmSync(folder, {recursive: true, force: true})
+})
+const context = () => ({reporter: new SilentReporter(), logDir: path('logs')})
+
+const ca = '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n'
+const withKbs = (changes: Record<string, unknown> = {}): Config =>
+  parseConfig({
+    kbs: {url: 'https://kbs.example', ca, ...changes},
+    hardening: {role: 'client', site: 'site-1'},
+    layout: {
+      partitions: {'cc-root': {key: 'kbs'}, 'cc-ro': {key: 'kbs', encryption: 'luks2'}, 'cc-app': null, 'cc-out': null},
+    },
+  })
+
+const measured: Manifest['measurement'] = {
+  ...{platform: 'sev-snp', algorithm: 'sha384'},
+  from: {firmware: '', kernel: '', initrd: '', cmdline: ''},
+  entries: [{vcpus: 4, cpuType: 'EPYC-v4', guestFeatures: '0x1', digest: 'a'.repeat(96)}],
+}
+
+describe('the folder trustee of an image directory', () => {
+  it('has policy, reference values, resources and two programs', async () => {
+    const tasks = await planTrustee({name: 'image', config: withKbs()}, path('image'), () => Promise.resolve(measured))
+    await runTasks(tasks, context())
+    const file = (name: string) => readFileSync(path('image/trustee', name), 'utf8')
+    expect(file('resource-policy.rego')).toContain(
+      '"image.site-1": {"paths":[["default","site-1","cc-root"],["default","site-1","cc-ro"]],"digests":["aaaa',
+    )
+    expect(JSON.parse(file('reference-values.json'))).toEqual({snp_launch_measurement: ['a'.repeat(96)]})
+    expect(file('resources.json')).toContain('"measured": true')
+    for (const name of ['upload.sh', 'revoke.sh'])
+      expect(execFileSync(path('image/trustee', name), ['--help'], {encoding: 'utf8'})).toContain(`Usage: ${name} URL`)
+  })
+
+  it('is only there where a key comes from a broker', async () => {
+    const config = parseConfig({})
+    expect(await planTrustee({name: 'image', config}, path('image'), () => Promise.resolve(measured))).toEqual([])
+  })
+
+  it('is made by a seal, with the paths that the guest asks for', async () => {
+    for (const name of ['tree/boot', 'tree/opt/cc/ro', 'tree/var/lib/dpkg']) mkdirSync(path(name), {recursive: true})
+    for (const name of ['tree/boot/vmlinuz', 'tree/boot/initrd.img']) writeFileSync(path(name), name)
+    writeFileSync(path('tree/var/lib/dpkg/status'), '')
+    execFileSync('bash', ['-c', 'cp --parents /bin/cat $(ldd /bin/cat | grep -o "/[^ ]*") "$0"', path('tree')])
+    const request: SealRequest = {
+      ...{name: 'image', stage: 'hardened', aliases: [], tree: path('tree'), distribution: 'debian-12', tool: 'test'},
+      ...{
+        source: {kind: 'mirror', label: 'l', sha256: null},
+        sourceDateEpoch: 1,
+        buildKey: 'a'.repeat(64),
+        rootKey: null,
+      },
+      config: withKbs(),
+    }
+    const output = outputPaths(path('image'))
+    mkdirSync(output.partial)
+    await runTasks(await planSeal(request, path('work'), output), context())
+    const initrd = readFileSync(join(output.partial, 'initrd.img'), 'latin1')
+    const asked = [...initrd.matchAll(/\.kbs-resource=(\S+)/g)].map(([, one]) => one)
+    const {images} = JSON.parse(readFileSync(join(output.partial, 'trustee/resources.json'), 'utf8')) as {
+      images: {measured: boolean; resources: {path: string; file: string}[]}[]
+    }
+    expect(asked).toEqual(['default/site-1/cc-root', 'default/site-1/cc-ro'])
+    expect(images[0]?.resources.map((one) => one.path)).toEqual(asked)
+    expect(images[0]?.measured).toBe(false)
+    for (const {file} of images[0]?.resources ?? []) expect(existsSync(join(output.partial, file)), file).toBe(true)
+  })
+})
+
+describe('a run of several images', () => {
+  async function plan(resource?: string): Promise<BuildPlan> {
+    const build = await smallBuild(folder, path('work'), path('build'), ['a', 'b'])
+    for (const label of ['a', 'b']) mkdirSync(path(`kit-${label}`), {recursive: true})
+    const config = withKbs(resource === undefined ? {} : {resource})
+    const seals = build.seals.map((one) => ({
+      ...one,
+      seal: {...one.seal, config: {...config, hardening: {...config.hardening, site: one.label}}},
+    }))
+    return {...build, seals}
+  }
+
+  it('is refused where two keys would share a path of the broker, before anything is written', async () => {
+    await expect(showPlan(await plan('x/y/{partition}'))).rejects.toMatchObject({
+      code: 'E_CONFIG',
+      message: "kbs.resource: 'x/y/cc-root' would hold the keys of cc-root of image a and cc-root of image b",
+    })
+    expect((await showPlan(await plan())).join('\n')).toContain('build/b/.image.partial/trustee/upload.sh')
+  })
+})
