@@ -3,6 +3,7 @@ import {join} from 'node:path'
 
 import {bootConf, imageCommandLine, journalBehind} from 'cc-core/boot'
 import type {CheckTask} from 'cc-core/report'
+import {keyOwner} from 'cc-core/seal'
 
 import type {ImageUnderTest} from '../image/under-test.js'
 import {judgeBootConf, judgeCmdlineConfigured, judgeCmdlineFile, judgeCmdlineSafe} from '../judges/boot-files.js'
@@ -54,5 +55,6 @@ function expectedBootConf({image, config}: ImageUnderTest): string {
     ),
     kbs: config.kbs,
     teeDerived: config.teeDerived,
+    owner: keyOwner({name: image.manifest.name, config}),
   })
 }
