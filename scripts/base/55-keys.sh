@@ -15,6 +15,10 @@
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
 # shellcheck source=../lib/tree.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/tree.sh"
+# shellcheck source=../lib/elf.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/elf.sh"
+# shellcheck source=../lib/kbs-client.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib/kbs-client.sh"
 # shellcheck source=../lib/snpguest.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/snpguest.sh"
 step "$@"
@@ -39,6 +43,11 @@ fi
 if uses kbs; then
 	has_program /usr/local/bin/kbs-client ||
 		die E_CONFIG "a partition has the key source 'kbs', and the tree has no /usr/local/bin/kbs-client" "name the program: kbs.client in cc.yaml"
+	copy=$(mktemp -d)/kbs-client
+	trap 'rm -rf -- "${copy%/*}"' EXIT
+	# What is in the tree is what runs: also where it came there another way.
+	chroot "$tree" cat /usr/local/bin/kbs-client >"$copy"
+	kbs_client_check "$tree" "$copy"
 	# The keys of all partitions are fetched in the initrd: the network is there only for that.
 	printf '%s\n' /usr/local/bin/kbs-client base64 timeout ip ipconfig >>"$programs"
 fi

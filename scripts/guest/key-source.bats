@@ -232,9 +232,57 @@ fails_for() { # REASON: without a key on the way
 	root kbs
 	program kbs-client 'echo x >>"$ROOT/count"' 'printf "first\nno \033[31maccess\n\n" >&2' 'exit 7'
 	ask "kbs"
-	fails_for 'https://kbs.example releases no key after 2 attempts: exit status 7: no [31maccess'
+	fails_for 'https://kbs.example releases no key after 2 attempts: first no [31maccess'
 	(($(wc -l <"$dir/root/count") == 2))
 	run ! grep -q $'\033' "$dir/words"
+	program kbs-client 'exit 7'
+	ask "kbs"
+	fails_for 'after 2 attempts: exit status 7'
+}
+
+# says TEXT REASON: where kbs-client says TEXT, the console says REASON, in one line that is not too long.
+says() {
+	root kbs
+	printf '%s\n' "$1" >"$dir/text"
+	program kbs-client 'cat "$ROOT/../text" >&2' 'exit 1'
+	ask "kbs"
+	fails_for "after 2 attempts: $2"
+	(($(wc -l <"$dir/words") == 1 && $(wc -c <"$dir/words") < 300))
+	diff -u "$dir/before" <(find "$dir/root" | sort)
+}
+
+@test "kbs: the console has the part that helps of what kbs-client says" {
+	local retry='  2026-08-21T09:11:50Z  WARN kbs_protocol: RCAR handshake failed: RcarHandshake("error sending request for url (https://kbs.example/kbs/v0/auth)'
+	local denied='WARN kbs_protocol::client: Authenticating with KBS failed. Perform a new RCAR handshake: ErrorInformation {
+    error_type: "https://github.com/confidential-containers/kbs/errors/TokenNotFound",
+    detail: "Attestation Token not found",
+}
+WARN kbs_protocol::client: Authenticating with KBS failed. Perform a new RCAR handshake: ErrorInformation {
+    error_type: "https://github.com/confidential-containers/kbs/errors/PolicyDeny",
+    detail: "Access denied by policy",
+}
+Error: request unauthorized'
+	says "$retry Caused by: invalid peer certificate: UnknownIssuer\"), retry 1...
+Error: RCAR handshake failed: Unable to get token." 'its certificate is not one of the configured authority: UnknownIssuer'
+	says "$retry tcp connect error Caused by: Connection refused (os error 111)" 'Connection refused'
+	says "$retry dns error: failed to lookup address information" 'failed to lookup address'
+	says "$denied" 'denied by its policy'
+	says "${denied//Access denied by policy/Plugin internal error}" 'it has no such resource (a/b/cc-test)'
+	says 'Error: request unauthorized' 'denied by its policy, or there is no such resource (a/b/cc-test)'
+	says "${denied//Access denied by policy/Attestation error: Report TCB is older}" 'Attestation error: Report TCB is older'
+	says "WARN attester: No TEE platform detected. Sample Attester will be used.
+Error: request unauthorized" 'kbs-client finds no TEE, and would show made-up evidence'
+	says "$(printf 'noise %.0s' {1..20000}) the cause" ''
+	says "$(printf 'noise %.0s' {1..200}) the cause" ''
+	grep -q 'the cause$' "$dir/words"
+}
+
+@test "kbs: the configured authority is the only one that the client knows" {
+	root kbs
+	program kbs-client '[ "$SSL_CERT_FILE" = "$ROOT/run/cc/kbs/ca.pem" ] && [ -d "$SSL_CERT_DIR" ] && rmdir "$SSL_CERT_DIR" || exit 3' \
+		'[ "$RUST_LOG" = warn ] || exit 4' 'head -c 32 /dev/urandom | base64'
+	ask "kbs"
+	((status == 0)) || { cat "$dir/words" >&2 && return 1; }
 }
 
 @test "kbs: the second attempt may succeed" {

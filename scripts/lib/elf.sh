@@ -9,11 +9,12 @@ elf_check() {
 	readelf -h -- "$program" 2>/dev/null | grep -q 'X86-64' || die E_PACKAGE "$program is no program for x86-64"
 	read_list names elf_needs "$program"
 	for name in "${names[@]}"; do
-		library=$(find "$root"/lib/x86_64-linux-gnu "$root"/usr/lib/x86_64-linux-gnu "$root"/lib64 -name "$name" -print -quit 2>/dev/null)
+		# A folder that the tree does not have is no error.
+		library=$(find "$root"/lib/x86_64-linux-gnu "$root"/usr/lib/x86_64-linux-gnu "$root"/lib64 -name "$name" -print -quit 2>/dev/null) || true
 		[[ -n $library ]] || die E_PACKAGE "${program##*/} needs $name, which the tree does not have" \
 			"add its package: os.packages; or give a static program"
 	done
-	library=$(find "$root"/lib/x86_64-linux-gnu "$root"/usr/lib/x86_64-linux-gnu -name libc.so.6 -print -quit 2>/dev/null)
+	library=$(find "$root"/lib/x86_64-linux-gnu "$root"/usr/lib/x86_64-linux-gnu -name libc.so.6 -print -quit 2>/dev/null) || true
 	missing=$(comm -23 <(elf_versions "$program") <(elf_versions "$library") | paste -sd ' ')
 	[[ -z $missing ]] || die E_PACKAGE "${program##*/} needs a newer C library than the tree has: $missing" \
 		"build it on an older system, or statically"
