@@ -24,6 +24,17 @@ export function pretendSnp(image: string): void {
   ])
 }
 
+/**
+ * The stand-in of kbs-client as the build accepts it: a program for the processor, made of the script. What it says when it
+ * is looked at is in the script.
+ */
+export function standInClient(): string {
+  const output = join(folder('stand-in-kbs-client'), 'kbs-client')
+  const maker = join(import.meta.dirname, '../../scripts/test/program.py')
+  execFileSync('python3', [maker, output], {input: readFileSync(join(import.meta.dirname, '../keys/files/kbs-client'))})
+  return output
+}
+
 /** A file of e2e/keys/files as the test user may read it. */
 export function standIn(name: string): string {
   const copy = join(folder(`stand-in-${name}`), name)

@@ -7,7 +7,7 @@ import {describe, expect, it} from 'vitest'
 import {boot, copyImage} from '../lib/boot.js'
 import {makeCertificates} from '../lib/broker.js'
 import {buildOf, cc, folder, lab} from '../lib/lab.js'
-import {standIn} from '../lib/tee.js'
+import {standIn, standInClient} from '../lib/tee.js'
 
 /** Build a production image by settings, boot it where there is no TEE, and return its console. */
 async function bootWithoutTee(name: string, sets: readonly string[]): Promise<string[]> {
@@ -29,7 +29,7 @@ describe('a production image where there is no TEE never opens its root, and say
   it('with the key source kbs', async () => {
     const certificates = folder('no-tee-ca')
     makeCertificates(certificates)
-    const client = standIn('kbs-client')
+    const client = standInClient()
     const sha256 = createHash('sha256').update(readFileSync(client)).digest('hex')
     const failures = await bootWithoutTee('kbs', [
       'layout.partitions.cc-root.key=kbs',
