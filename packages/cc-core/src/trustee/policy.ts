@@ -32,6 +32,8 @@ allow if {
 }
 
 released(image) if {
+	is_object(input.submods)
+
 	# One processor, and nothing unknown beside it.
 	{name | some name, _ in input.submods; not startswith(name, "gpu")} == {"cpu0"}
 	gpus_good(image.gpu, [gpu | some name, gpu in input.submods; startswith(name, "gpu")])

@@ -21,12 +21,12 @@ import {
 
 const entry = (changes: Changes = {}) => policyEntry(facts(changes))
 
-/** Which rows of the table a policy answers wrongly. */
+/** Which rows of the table a policy answers wrongly; an error is not an answer. */
 function wrongRows(policies: readonly string[], one: PolicyEntry): string[][] {
   const rows = evidenceTable(one)
   const answers = ask(policies.flatMap((policy) => rows.map(({data, input}) => ({policy, data, input}))))
   return policies.map((_, index) =>
-    rows.filter(({released}, row) => (answers[index * rows.length + row] === true) !== released).map(({id}) => id),
+    rows.filter(({released}, row) => answers[index * rows.length + row] !== released).map(({id}) => id),
   )
 }
 
