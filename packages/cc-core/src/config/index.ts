@@ -23,7 +23,7 @@ export {
   type Layout,
   type Partition,
 } from './schema.js'
-export {checkSecurity, securityProblems, securityWarnings} from './security.js'
+export {checkSecurity, openTcbParts, securityProblems, securityWarnings} from './security.js'
 export {policyBits} from './security-words.js'
 export {leastKeyBytes, type PathKind, type PathMeta} from './values.js'
 export {formatSize, parseSize} from './size.js'

@@ -43,7 +43,7 @@ const policy = z.strictObject({
     })
     .prefault({})
     .describe(
-      'Least versions of the TCB that a report must show. 0 = any, which also accepts firmware with known holes.',
+      'Least versions of the TCB that a report must show. 0 = any, which also accepts firmware with known holes; for `tee` it is what processors have.',
     ),
   hostData: z
     .array(hexOf(32))

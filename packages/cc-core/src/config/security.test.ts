@@ -92,8 +92,8 @@ describe('a production image', () => {
   })
 
   it('is built with a warning where old firmware gets its keys', () => {
-    const tcb = (snp: number) => `kbs.policy.minimumTcb={bootloader: 4, tee: 1, snp: ${snp}, microcode: 72}`
-    expect(securityWarnings(production(tcb(0))).join()).toContain('set all of kbs.policy.minimumTcb')
+    const tcb = (snp: number) => `kbs.policy.minimumTcb={bootloader: 4, tee: 0, snp: ${snp}, microcode: 72}`
+    expect(securityWarnings(production(tcb(0))).join()).toContain('set kbs.policy.minimumTcb.snp')
     expect(securityWarnings(production(tcb(23))).join()).not.toContain('minimumTcb')
     expect(securityWarnings(production(derived)).join()).not.toContain('minimumTcb')
   })

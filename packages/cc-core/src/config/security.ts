@@ -94,6 +94,13 @@ function keyFiles(partitions: Config['layout']['partitions']): [string, string, 
   })
 }
 
+/**
+ * Parts of the TCB for which any version is accepted. Not `tee`: the version of that part is 0 on processors that are up to
+ * date, too.
+ */
+export const openTcbParts = (minimumTcb: Readonly<Record<string, number>>): string[] =>
+  ['bootloader', 'snp', 'microcode'].filter((part) => !((minimumTcb[part] ?? 0) > 0))
+
 /** Values that a production image may have, and that its builder should have meant: lines for a warning. */
 export function securityWarnings({profile, launch, hardening, layout, kbs}: Config): string[] {
   if (profile !== 'production') return []
@@ -104,9 +111,10 @@ export function securityWarnings({profile, launch, hardening, layout, kbs}: Conf
       "hardening.lockdown is 'none': root can write the kernel's memory and load unsigned modules before they are locked",
     ],
     [
-      Object.values(layout.partitions).some(({key}) => key === 'kbs') &&
-        Object.values(kbs.policy.minimumTcb).includes(0),
-      'a machine with old firmware, whose holes are known, gets the keys; set all of kbs.policy.minimumTcb',
+      Object.values(layout.partitions).some(({key}) => key === 'kbs') && openTcbParts(kbs.policy.minimumTcb).length > 0,
+      `a machine with old firmware, whose holes are known, gets the keys; set ${openTcbParts(kbs.policy.minimumTcb)
+        .map((part) => `kbs.policy.minimumTcb.${part}`)
+        .join(', ')}`,
     ],
     [hardening.setuid.length > 0, `hardening.setuid keeps the bit on ${hardening.setuid.join(', ')}`],
     [
