@@ -11,7 +11,7 @@ import {SilentReporter} from 'cc-core/ui'
 import {afterAll, beforeAll, beforeEach, describe, expect, it} from 'vitest'
 
 import {regoProgram} from '../../../tools/rego/engine.js'
-import {makeCertificates, startKeyBroker, type BrokerSetup} from './fixtures/key-broker.js'
+import {makeCertificates, startKeyBroker, type BrokerSetup} from '../../../tools/rego/key-broker.js'
 import {testTrustee, type TrusteeTestOptions} from './services/trustee.js'
 import {parseAnswer} from './trustee/engine.js'
 
