@@ -27,7 +27,8 @@ here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 
 # check_keys: every key is there, and none takes the place of another one.
 check_keys() {
-	local i size known
+	local i size known hash
+	declare -A own=()
 	for i in "${!paths[@]}"; do
 		if [[ ! -e ${files[i]} && ${made[i]} == upload ]]; then
 			# For a partition that the guest formats. Made once, and kept: another key would not open what it has written.
@@ -39,8 +40,10 @@ check_keys() {
 		must_be_private "${files[i]}"
 		size=$(stat -L -c %s -- "${files[i]}")
 		((size >= 32 && size <= 4096)) || fail 4 "'${files[i]}' has $size bytes; a key has 32 to 4096"
-		known=$(known_key "${paths[i]}")
-		[[ -z $known || $known == "$(sha256 "${files[i]}")" || -n $replace_keys ]] ||
+		hash=$(sha256 "${files[i]}") known=$(known_key "${paths[i]}")
+		[[ ${own[${paths[i]}]-$hash} == "$hash" ]] || fail 4 "two images have different keys for ${paths[i]}" "build them in one run, or with paths of their own: kbs.resource"
+		own[${paths[i]}]=$hash
+		[[ -z $known || $known == "$hash" || -n $replace_keys ]] ||
 			fail 2 "${paths[i]} holds the key of another build or image, which would not start any more" \
 				"give this image a path of its own: kbs.resource; or replace that build: --replace-keys"
 	done

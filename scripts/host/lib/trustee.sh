@@ -78,7 +78,7 @@ read_resources() {
 			[[ -n ${resources["$path/path"]-} ]] || break
 			[[ ${resources["$path/path"]} =~ ^([A-Za-z0-9_-][A-Za-z0-9_.-]*/){2}[A-Za-z0-9_-][A-Za-z0-9_.-]*$ ]] ||
 				fail 4 "$image/trustee/resources.json has a path that cannot be one: '${resources["$path/path"]}'"
-			[[ ${resources["$path/file"]-} =~ ^keys/[A-Za-z0-9_-]+\.key$ ]] ||
+			[[ ${resources["$path/file"]-} =~ ^([A-Za-z0-9_][A-Za-z0-9@._-]*/){0,2}keys/[A-Za-z0-9_-]+\.key$ ]] ||
 				fail 4 "$image/trustee/resources.json names a file that cannot hold a key: '${resources["$path/file"]-}'"
 			paths+=("${resources["$path/path"]}") files+=("$image/${resources["$path/file"]}") made+=("${resources["$path/made"]-}")
 		done
