@@ -25,6 +25,7 @@ import {
   type Shared,
 } from './plan.js'
 import {buildTree, runTasks} from './tree.js'
+import {mergeTrustee} from './trustee.js'
 import {noteUnfinished, removeSecrets, removeUnfinished} from './unfinished.js'
 
 interface BuildContext {
@@ -71,10 +72,19 @@ export async function buildImages(plan: BuildPlan, context: BuildContext): Promi
     const found = await findImages(plan, reporter)
     const pending = found.filter((one) => 'buildKey' in one)
     const made = pending.length === 0 ? [] : await makeImages(plan, pending, context)
-    return found.map((one) => ('buildKey' in one ? made[pending.indexOf(one)] : one)).filter((one) => one !== undefined)
+    const all = found.map((one) => ('buildKey' in one ? made[pending.indexOf(one)] : one)).filter((one) => one !== undefined)
+    if (seals.length > 1) await tellTrustee(plan, all, context)
+    return all
   } finally {
     await unlock()
   }
+}
+
+/** What a key broker needs for all images of a run. */
+async function tellTrustee(plan: BuildPlan, all: readonly BuiltImage[], context: BuildContext): Promise<void> {
+  const images = all.map(({image}) => image).filter((image) => image !== null)
+  const folder = await mergeTrustee(plan.seals, images, taskContext(plan, context))
+  if (folder !== null) context.reporter.report({type: 'note', text: `policy and keys of ${images.length} images: ${folder}`})
 }
 
 /** What is up to date, and what has to be made. */

@@ -1,6 +1,6 @@
 import {createHash} from 'node:crypto'
 import {readFile} from 'node:fs/promises'
-import {dirname, join} from 'node:path'
+import {basename, dirname, join} from 'node:path'
 
 import {CcError} from '../errors/index.js'
 import type {Purpose} from '../host/index.js'
@@ -80,6 +80,9 @@ export function checkSeals({seals}: BuildPlan): void {
   if (label !== undefined) throw new CcError('E_CONFIG', `two images of one run have the name '${label}'`)
   const path = twice(seals.map(({outputDir, seal}) => join(outputDir, seal.name)))
   if (path !== undefined) throw new CcError('E_CONFIG', `two images of one run would be written to ${path}`)
+  // Beside the folders of sites there is one for the key broker.
+  if (seals.length > 1 && seals.some(({outputDir}) => basename(outputDir) === 'trustee'))
+    throw new CcError('E_CONFIG', "a site cannot have the name 'trustee': that folder is for the key broker")
   refuseSharedPaths(seals.map(({seal}) => ({config: seal.config, owner: keyOwner(seal)})))
 }
 

@@ -1,15 +1,17 @@
 import {execFileSync} from 'node:child_process'
 import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
-import {join} from 'node:path'
+import {dirname, join} from 'node:path'
 
 import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 
-import {runTasks, showPlan, type BuildPlan} from '../build/index.js'
-import {smallBuild} from '../build/fixtures/small-build.js'
-import {parseConfig, type Config} from '../config/index.js'
-import type {Manifest} from '../manifest/index.js'
-import {SilentReporter} from '../ui/index.js'
+import {buildImages, runTasks, showPlan, type BuildPlan} from '../build/index.js'
+import {smallBuild, smallFolder} from '../build/fixtures/small-build.js'
+import type {SealPlan} from '../build/plan.js'
+import {mergeTrustee} from '../build/trustee.js'
+import {encodeImageConfig, parseConfig, type Config} from '../config/index.js'
+import type {ImageDirectory, Manifest} from '../manifest/index.js'
+import {RecordingReporter, SilentReporter} from '../ui/index.js'
 import {outputPaths, planSeal, type SealRequest} from './index.js'
 import {planTrustee} from './trustee.js'
 
@@ -89,10 +91,43 @@ describe('the folder trustee of an image directory', () => {
   })
 })
 
+describe('the folder trustee of a run', () => {
+  it('has all images whose keys come from a broker, and finds their keys', async () => {
+    const image = (site: string, config: Config): ImageDirectory => ({
+      path: path('build', site, 'image'),
+      file: (name) => path('build', site, 'image', name),
+      manifest: {
+        ...({name: 'image', measurement: measured} as Manifest),
+        config: encodeImageConfig({...config, hardening: {...config.hardening, site}}),
+        launch: {policy: '0x30000'} as NonNullable<Manifest['launch']>,
+      },
+    })
+    const images = [
+      image('site-1', withKbs()),
+      image('site-2', withKbs()),
+      image('plain', parseConfig({hardening: {role: 'client'}})),
+    ]
+    const seals = images.map((one) => ({outputDir: dirname(one.path)}) as SealPlan)
+    expect(await mergeTrustee(seals, images, context())).toBe(path('build/trustee'))
+    const read = (name: string) => readFileSync(path('build/trustee', name), 'utf8')
+    expect(
+      read('resource-policy.rego')
+        .split('\n')
+        .filter((line) => line.startsWith('\t"')),
+    ).toHaveLength(2)
+    for (const site of ['site-1', 'site-2']) expect(read('resources.json')).toContain(`"${site}/image/keys/root.key"`)
+    expect(read('upload.sh')).toContain('Usage: upload.sh URL')
+  })
+
+  it('is not there where no key comes from a broker', async () => {
+    expect(await mergeTrustee([], [], context())).toBeNull()
+  })
+})
+
 describe('a run of several images', () => {
-  async function plan(resource?: string): Promise<BuildPlan> {
-    const build = await smallBuild(folder, path('work'), path('build'), ['a', 'b'])
-    for (const label of ['a', 'b']) mkdirSync(path(`kit-${label}`), {recursive: true})
+  async function plan(resource?: string, labels = ['a', 'b']): Promise<BuildPlan> {
+    for (const label of labels) mkdirSync(path(`kit-${label}`, 'startup'), {recursive: true})
+    const build = await smallBuild(folder, path('work'), path('build'), labels)
     const config = withKbs(resource === undefined ? {} : {resource})
     const seals = build.seals.map((one) => ({
       ...one,
@@ -107,5 +142,25 @@ describe('a run of several images', () => {
       message: "kbs.resource: 'x/y/cc-root' would hold the keys of cc-root of image a and cc-root of image b",
     })
     expect((await showPlan(await plan())).join('\n')).toContain('build/b/.image.partial/trustee/upload.sh')
+    await expect(showPlan(await plan(undefined, ['a', 'trustee']))).rejects.toMatchObject({code: 'E_CONFIG'})
+  })
+
+  it('leaves one folder for the broker beside those of its sites', {timeout: 120_000}, async () => {
+    await smallFolder(folder, 'x')
+    const reporter = new RecordingReporter()
+    const built = await buildImages(await plan(), {reporter})
+    expect(built.map(({error}) => error)).toEqual([null, null])
+    const resources = readFileSync(path('build/trustee/resources.json'), 'utf8')
+    for (const site of ['a', 'b']) {
+      expect(resources).toContain(`"file": "${site}/image/keys/root.key"`)
+      expect(existsSync(path('build', site, 'image/trustee/upload.sh'))).toBe(true)
+    }
+    expect(reporter.events.filter(({type}) => type === 'note')).toContainEqual({
+      type: 'note',
+      text: `policy and keys of 2 images: ${path('build/trustee')}`,
+    })
+    // What is not a folder of ours is left alone.
+    rmSync(path('build/trustee/resources.json'))
+    await expect(buildImages(await plan(), {reporter})).rejects.toMatchObject({code: 'E_CONFIG'})
   })
 })

@@ -10,13 +10,18 @@ export const trusteeFileNames = ['resource-policy.rego', 'reference-values.json'
 
 export type TrusteeFiles = Record<(typeof trusteeFileNames)[number], string>
 
+/** An image, and where its directory is as seen from the folder that has the folder trustee; there, by default. */
+export interface TrusteeImage extends ImageFacts {
+  folder?: string
+}
+
 /**
  * What an administrator of a key broker needs for images; one for a single image, several for the sites of a run.
  * They hold no key.
  * @returns the texts of the files, by their names
  * @throws E_CONFIG as keyPaths
  */
-export function trusteeFiles(images: readonly ImageFacts[]): TrusteeFiles {
+export function trusteeFiles(images: readonly TrusteeImage[]): TrusteeFiles {
   const entries = Object.fromEntries(images.map((facts) => [imageId(facts.owner), policyEntry(facts)]))
   const digests = [...new Set(Object.values(entries).flatMap((entry) => entry.digests))].sort()
   const policy = policyText(entries)
@@ -37,11 +42,16 @@ export function trusteeFiles(images: readonly ImageFacts[]): TrusteeFiles {
 }
 
 /** Which file of the image directory holds each key. What the guest formats has no key before the first upload makes it. */
-const resources = ({config, owner}: ImageFacts) =>
+const resources = ({config, owner, folder}: TrusteeImage) =>
   keyPaths(config, owner).map(({partition, path}) => {
     const settings = config.layout.partitions[partition]
     const made = settings !== undefined && filledAtBuild(partition, settings) ? 'build' : 'upload'
-    return {path, partition, file: `keys/${partition.replace(/^cc-/, '')}.key`, made}
+    return {
+      path,
+      partition,
+      file: `${folder === undefined ? '' : `${folder}/`}keys/${partition.replace(/^cc-/, '')}.key`,
+      made,
+    }
   })
 
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`

@@ -1,5 +1,5 @@
 export {imageId, policyEntry, type GpuRule, type ImageFacts, type PolicyEntry} from './entry.js'
 export {evidenceTable, type EvidenceRow} from './evidence.js'
-export {trusteeFileNames, trusteeFiles, type TrusteeFiles} from './files.js'
+export {trusteeFileNames, trusteeFiles, type TrusteeFiles, type TrusteeImage} from './files.js'
 export {keyPath, keyPaths, refuseSharedPaths, rootName, type KeyOwner, type KeyPath} from './paths.js'
 export {markers, policyFormat, policyText} from './policy.js'

@@ -168,6 +168,49 @@ describe('upload.sh', () => {
     expect(released({})['good-digest-0']).toBe(false)
   })
 
+  it('sends the keys of several images at once, from the folder that they share', () => {
+    for (const name of ['a', 'b']) image(`out/${name}`, name === 'b' ? second : {})
+    image('out')
+    const merged = (name: string) => {
+      for (const [file, text] of Object.entries(
+        trusteeFiles([
+          {...facts(), folder: 'a'},
+          {...facts(second), folder: name},
+        ]),
+      ))
+        writeFileSync(path('out/trustee', file), text)
+    }
+    merged('b')
+    expect(run('out', 'upload', first)).toMatchObject({
+      status: 0,
+      output: expect.stringContaining('2 images') as string,
+    })
+    expect(readFileSync(state('resources/default/site-2/cc-root'))).toEqual(readFileSync(path('out/b/keys/root.key')))
+    expect([released({}), released(second)].every(all(true))).toBe(true)
+    merged('..')
+    expect(run('out', 'upload')).toMatchObject({
+      status: 4,
+      output: expect.stringContaining('cannot hold a key') as string,
+    })
+  })
+
+  it('of a run refuses two keys for one path', () => {
+    const shared = {sharedRoot: 'federation'}
+    for (const name of ['a', 'b']) image(`out/${name}`)
+    image('out')
+    const both = [
+      {...facts({owner: shared}), folder: 'a'},
+      {...facts({...second, owner: {site: 'site-2', ...shared}}), folder: 'b'},
+    ]
+    for (const [file, text] of Object.entries(trusteeFiles(both))) writeFileSync(path('out/trustee', file), text)
+    expect(run('out', 'upload', first)).toMatchObject({
+      status: 4,
+      output: expect.stringContaining('two images have different keys for default/federation/cc-root') as string,
+    })
+    write('out/b/keys/root.key', read('out/a/keys/root.key'))
+    expect(run('out', 'upload', first)).toMatchObject({status: 0})
+  })
+
   it('goes on where it was interrupted', () => {
     image('a')
     write('state/refuse', 'set-resource --path')
