@@ -9,7 +9,7 @@ import {findProgram} from 'cc-core/exec'
 import {remove} from 'cc-core/fs'
 import {readImageDirectory} from 'cc-core/manifest'
 import {runChecks, type Report} from 'cc-core/report'
-import {keyOwner, usesKbs} from 'cc-core/seal'
+import {keyFacts, usesKbs} from 'cc-core/seal'
 import {imageId, policyEntry, policyText} from 'cc-core/trustee'
 import type {Reporter} from 'cc-core/ui'
 
@@ -58,13 +58,8 @@ export async function testTrustee(
       },
     )
   }
-  if (manifest.launch == null) {
-    throw new CcError('E_IMAGE', `the manifest of ${path} does not say how the image is launched`, {
-      suggestions: ['build it again with this version'],
-    })
-  }
-  const owner = keyOwner({name: manifest.name, config})
-  const entry = policyEntry({config, owner, guestPolicy: manifest.launch.policy, measurement: manifest.measurement})
+  const facts = keyFacts(manifest)
+  const entry = policyEntry(facts)
   const scratch = await mkdtemp(join(tmpdir(), 'cc-image-test-'))
   try {
     const ca = join(scratch, 'ca.pem')
@@ -72,7 +67,7 @@ export async function testTrustee(
     const ownPolicy = file('trustee/resource-policy.rego')
     const checks = trusteeChecks({
       ...{entry, ownPolicy, scratch, signal, url, ca},
-      expected: policyText({[imageId(owner)]: entry}),
+      expected: policyText({[imageId(facts.owner)]: entry}),
       policy: options.policy ?? ownPolicy,
       broker: openBroker(url, caText, signal),
       adminToken: options.adminToken === null ? null : (await readText('--admin-token', options.adminToken)).trim(),
@@ -81,13 +76,13 @@ export async function testTrustee(
     })
     const title = 'cc-image-test trustee'
     const results = await runChecks(checks, {title, reporter, signal})
-    const facts = [
+    const known = [
       {label: 'Key broker', value: url},
       ...entry.paths.map((parts) => ({label: 'Key', value: parts.join('/')})),
       ...entry.digests.map((digest) => ({label: 'Launch digest', value: digest})),
     ]
     const ms = Date.now() - started.getTime()
-    return {title, subject: path, started: started.toISOString(), ms, checks: results, facts}
+    return {title, subject: path, started: started.toISOString(), ms, checks: results, facts: known}
   } finally {
     remove(scratch)
   }
