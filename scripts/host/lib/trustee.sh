@@ -88,7 +88,8 @@ read_resources() {
 
 # open_record: nobody else works with it until this script ends. It holds hashes of keys, and no key.
 open_record() {
-	mkdir -p -- "${record%/*}" 2>/dev/null && { [[ -d $record ]] || mkdir -m 0700 -- "$record" 2>/dev/null; } ||
+	mkdir -p -- "${record%/*}" 2>/dev/null || fail 3 "cannot make the folder '${record%/*}'" "choose another: --record DIR"
+	[[ -d $record ]] || mkdir -m 0700 -- "$record" 2>/dev/null ||
 		fail 3 "cannot make the folder '$record'" "choose another: --record DIR"
 	exec 9>"$record/lock" || fail 3 "cannot write in '$record'" "choose another: --record DIR"
 	flock -n 9 || fail 3 "another upload is working with '$record'" "wait until it has ended"

@@ -1,4 +1,4 @@
-import {createHash} from 'node:crypto'
+import {createHash, randomBytes} from 'node:crypto'
 import {readFile} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
 
@@ -74,7 +74,8 @@ export function sealFolders({folders}: BuildPlan, {label, seal, outputDir}: Seal
  * Refuse a plan whose images would be in each other's way.
  * @throws E_CONFIG where two of them have one label or one folder, or two keys one path of the key broker
  */
-export function checkSeals({seals}: BuildPlan): void {
+export function checkSeals(plan: BuildPlan): void {
+  const {seals} = plan
   const twice = (words: readonly string[]) => words.find((word, index) => words.indexOf(word) !== index)
   const label = twice(seals.map((one) => one.label))
   if (label !== undefined) throw new CcError('E_CONFIG', `two images of one run have the name '${label}'`)
@@ -83,7 +84,9 @@ export function checkSeals({seals}: BuildPlan): void {
   // Beside the folders of sites there is one for the key broker.
   if (seals.length > 1 && seals.some(({outputDir}) => basename(outputDir) === 'trustee'))
     throw new CcError('E_CONFIG', "a site cannot have the name 'trustee': that folder is for the key broker")
-  refuseSharedPaths(seals.map(({seal}) => ({config: seal.config, owner: keyOwner(seal)})))
+  // One root has one key, whatever its file is going to be called.
+  const shared = sharesRoot(plan) ? 'shared' : undefined
+  refuseSharedPaths(seals.map(({seal}) => ({config: seal.config, owner: keyOwner({...seal, shared})})))
 }
 
 /** What belongs to one image alone. */
@@ -142,8 +145,9 @@ export async function planShared(plan: BuildPlan): Promise<Shared | null> {
   const found = there ? await findShared(prepared) : null
   if (found !== null && dirname(found) === sharedFolder && (await opens(prepared, first.seal.rootKey)))
     return {key, root: found, tasks: []}
-  const root = newSharedFile(sharedFolder, key)
-  const shared = await planSharedRoot(request, {prepared, rootKey: first.seal.rootKey, file: root})
+  const rootKey = first.seal.rootKey === null ? randomBytes(32) : await readFile(first.seal.rootKey)
+  const root = newSharedFile(sharedFolder, rootKey)
+  const shared = await planSharedRoot(request, {prepared, rootKey, file: root})
   return {key, root, tasks: [...(await planPrepare(request, prepared)), ...shared]}
 }
 

@@ -1,3 +1,4 @@
+import {createHash} from 'node:crypto'
 import {existsSync} from 'node:fs'
 import {readFile, stat} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
@@ -11,7 +12,6 @@ import {artefactSchema, describeFile} from '../manifest/index.js'
 import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
 import {filledPartitions, isEncrypted, planHeaders, type FilledRequest} from './content.js'
 import {hasEsp} from './esp.js'
-import {makeKey} from './keys.js'
 import {seedOf, type PrepareRequest} from './prepare.js'
 import type {SealRequest} from './seal.js'
 
@@ -45,12 +45,13 @@ export function canShareRoot({stage, config}: Pick<SealRequest, 'stage' | 'confi
 }
 
 /**
- * A name for a new shared root that no other has: images of a run before lean on theirs.
+ * A name for a new shared root that no other has: images of a run before lean on theirs. It follows from the key, which it
+ * does not tell, since a key broker holds the key under this name: another key has another one.
  * @param folder where shared roots lie
- * @param key what the root depends on, in hexadecimal
  */
-export function newSharedFile(folder: string, key: string): string {
-  const name = (number: number) => join(folder, `root-${key.slice(0, 16)}${number === 1 ? '' : `-${number}`}.raw`)
+export function newSharedFile(folder: string, rootKey: Buffer): string {
+  const key = createHash('sha256').update('name of a shared root ').update(rootKey).digest('hex').slice(0, 16)
+  const name = (number: number) => join(folder, `root-${key}${number === 1 ? '' : `-${number}`}.raw`)
   let number = 1
   while (existsSync(name(number))) number += 1
   return name(number)
@@ -66,12 +67,12 @@ export async function findShared(prepared: string): Promise<string | null> {
 /**
  * Plan the encryption of the root that was prepared, once for all images, under one key. The key stays with what was
  * prepared, for images that are added later: whoever can read that folder can read the system anyway.
- * @param rootKey the file with the key; null: a new random one
+ * @param rootKey the key itself
  * @param file absolute path of the file that all images will lean on; it must not be there
  */
 export async function planSharedRoot(
   request: Pick<PrepareRequest, 'config' | 'distribution' | 'name' | 'tree'>,
-  {prepared, rootKey, file}: {prepared: string; rootKey: string | null; file: string},
+  {prepared, rootKey, file}: {prepared: string; rootKey: Buffer; file: string},
 ): Promise<Task[]> {
   const root = sharedRootOf(request, prepared)
   const encryption = isEncrypted(root) ? {header: root.files.header, 'key-file': root.key} : {}
@@ -82,7 +83,7 @@ export async function planSharedRoot(
   return [
     writeTask('shared/start', `make ${dirname(file)}, and a key in ${prepared}`, async () => {
       mkdirp(dirname(file))
-      await makeKey(root.key, rootKey)
+      await atomicWrite(root.key, rootKey, 0o600)
     }),
     ...(await planHeaders([root], {seed: seedOf(request)})),
     {

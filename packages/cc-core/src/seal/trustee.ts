@@ -1,5 +1,5 @@
 import {mkdir, writeFile} from 'node:fs/promises'
-import {join} from 'node:path'
+import {basename, join} from 'node:path'
 
 import {parseConfig, type Config} from '../config/index.js'
 import {CcError} from '../errors/index.js'
@@ -14,11 +14,22 @@ const trusteeScripts = {'upload.sh': 'upload_to_trustee.sh', 'revoke.sh': 'revok
 export const usesKbs = ({layout}: Pick<Config, 'layout'>): boolean =>
   Object.values(layout.partitions).some(({key}) => key === 'kbs')
 
-/** What the keys of an image belong to. A root that several images share is to be named here. */
-export const keyOwner = ({name, config}: {name: string; config: Pick<Config, 'hardening'>}): KeyOwner => ({
-  image: name,
-  site: config.hardening.site,
-})
+/**
+ * What the keys of an image belong to.
+ * @param shared the file of the root that it shares with others, by its name or path
+ */
+export function keyOwner({
+  name,
+  config,
+  shared,
+}: {
+  name: string
+  config: Pick<Config, 'hardening'>
+  shared?: string | undefined
+}): KeyOwner {
+  const owner = {image: name, site: config.hardening.site}
+  return shared === undefined ? owner : {...owner, sharedRoot: basename(shared, '.raw')}
+}
 
 /**
  * What the policy for the keys of an image depends on, from its manifest.
@@ -31,8 +42,8 @@ export function keyFacts(manifest: Manifest): ImageFacts {
     })
   }
   const config = parseConfig(manifest.config)
-  const {launch, measurement} = manifest
-  return {config, owner: keyOwner({name: manifest.name, config}), guestPolicy: launch.policy, measurement}
+  const {name, launch, measurement, shared} = manifest
+  return {config, owner: keyOwner({name, config, shared: shared?.name}), guestPolicy: launch.policy, measurement}
 }
 
 /**
@@ -41,13 +52,13 @@ export function keyFacts(manifest: Manifest): ImageFacts {
  * @param measured what the launch is expected to measure, after the tasks before
  */
 export async function planTrustee(
-  {name, config}: {name: string; config: Config},
+  {name, config, shared}: {name: string; config: Config; shared?: string | undefined},
   target: string,
   measured: () => Promise<Manifest['measurement']>,
 ): Promise<Task[]> {
   if (!usesKbs(config)) return []
   return planTrusteeFolder(join(target, 'trustee'), async () => {
-    const owner = keyOwner({name, config})
+    const owner = keyOwner({name, config, shared})
     return [{config, owner, guestPolicy: config.launch.policy, measurement: await measured()}]
   })
 }
