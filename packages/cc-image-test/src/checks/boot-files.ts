@@ -55,6 +55,6 @@ function expectedBootConf({image, config}: ImageUnderTest): string {
     ),
     kbs: config.kbs,
     teeDerived: config.teeDerived,
-    owner: keyOwner({name: image.manifest.name, config}),
+    owner: keyOwner({name: image.manifest.name, config, shared: image.manifest.shared?.name}),
   })
 }

@@ -1,5 +1,3 @@
-import {basename} from 'node:path'
-
 import {espName, typeGuids} from 'cc-core/layout'
 import {failed, formatBytes, passed, verdictOf} from 'cc-core/report'
 import type {DiskInfo, PartitionTable} from 'cc-core/vm'
@@ -22,7 +20,7 @@ export const judgeAlone = judging<
   ) =>
     verdictOf(
       [
-        ...otherFiles.filter((file) => basename(file) !== shared).map((file) => `it needs ${file}`),
+        ...otherFiles.filter((file) => file.split('/').at(-1) !== shared).map((file) => `it needs ${file}`),
         ...(encrypted ? ['it has an encryption of its own'] : []),
         ...(snapshots > 0 ? [`it has ${snapshots} snapshots`] : []),
         ...(virtualSize === bytes ? [] : [`the disk has ${virtualSize} bytes, not ${bytes}`]),
