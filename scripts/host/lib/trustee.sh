@@ -88,7 +88,7 @@ read_resources() {
 
 # open_record: nobody else works with it until this script ends. It holds hashes of keys, and no key.
 open_record() {
-	mkdir -p -- "${record%/*}" 2>/dev/null || fail 3 "cannot make the folder '${record%/*}'" "choose another: --record DIR"
+	mkdir -p -- "${record%/*}" 2>/dev/null || fail 3 "cannot make the folder '$record'" "choose another: --record DIR"
 	[[ -d $record ]] || mkdir -m 0700 -- "$record" 2>/dev/null ||
 		fail 3 "cannot make the folder '$record'" "choose another: --record DIR"
 	exec 9>"$record/lock" || fail 3 "cannot write in '$record'" "choose another: --record DIR"
