@@ -4,12 +4,13 @@ import {join} from 'node:path'
 
 import {securityWarnings} from '../config/index.js'
 import {CcError} from '../errors/index.js'
+import {inParallel} from '../exec/index.js'
 import {atomicWrite, lock, mkdirp} from '../fs/index.js'
 import {preflight} from '../host/index.js'
 import {readImageDirectory, type ImageDirectory} from '../manifest/index.js'
 import {findAltered, openOutput, unfinishedShared} from '../seal/index.js'
 import type {Task, TaskContext} from '../steps/index.js'
-import type {Reporter} from '../ui/index.js'
+import {reportStep, type Reporter} from '../ui/index.js'
 import {
   checkSeals,
   imageKey,
@@ -24,6 +25,7 @@ import {
   type SealPlan,
   type Shared,
 } from './plan.js'
+import type {WorkFolders} from './folders.js'
 import {buildTree, runTasks} from './tree.js'
 import {mergeTrustee} from './trustee.js'
 import {noteUnfinished, removeSecrets, removeUnfinished} from './unfinished.js'
@@ -122,8 +124,7 @@ async function makeImages(plan: BuildPlan, pending: readonly Pending[], context:
   try {
     if (shared === null) return [await makeOne(plan, pending[0], context)]
     await makeShared(plan, shared, context)
-    const made: BuiltImage[] = []
-    for (const one of pending) made.push(await makeOneOf(plan, one, shared, context))
+    const made = await makeAll(plan, pending, shared, context)
     // An abort does not come to here: then the system as it is before its encryption goes, too.
     whole.push(...common)
     return made
@@ -143,7 +144,26 @@ async function makeOne(plan: BuildPlan, pending: Pending | undefined, context: B
   return seal(plan, one, tasks, context, started)
 }
 
-/** One image of several, after the tree. Its own failure is told, but ends nothing else. */
+/** Several images, after the tree: as many at a time as there are processors, each as one step of a stage. */
+async function makeAll(
+  plan: BuildPlan,
+  pending: readonly Pending[],
+  shared: Shared,
+  context: BuildContext,
+): Promise<BuiltImage[]> {
+  const started = Date.now()
+  const {reporter} = context
+  const {stage} = pending[0]?.one.seal ?? {stage: ''}
+  const steps = pending.map(({one: {label}}) => ({id: stepOf(label), title: `image of ${label}`}))
+  reporter.report({type: 'stage-start', stage, title: plan.title, steps, independent: true})
+  const made = await inParallel(pending, (one) => makeOneOf(plan, one, shared, context))
+  reporter.report({type: 'stage-done', stage, ms: Date.now() - started})
+  return made
+}
+
+const stepOf = (label: string) => `image/${label}`
+
+/** One image of several. Its own failure is told, but ends nothing else. */
 async function makeOneOf(
   plan: BuildPlan,
   {one, own, buildKey}: Pending,
@@ -153,9 +173,11 @@ async function makeOneOf(
   const started = Date.now()
   const {label} = one
   try {
-    const tasks = await planImage(plan, one, {buildKey, own, shared})
-    announce(context, `image of ${label}`, one, tasks)
-    return await seal(plan, one, tasks, context, started)
+    return await reportStep(context.reporter, stepOf(label), async (onLine) => {
+      mkdirp(logsOf(plan.folders, one))
+      const tasks = await planImage(plan, one, {buildKey, own, shared})
+      return seal(plan, one, tasks, {...context, reporter: lineOf(tasks, onLine)}, started)
+    })
   } catch (error) {
     if (!CcError.is(error) || error.code === 'E_INTERRUPTED') throw error
     context.reporter.report({type: 'warning', text: `the image of ${label} was not made: ${error.message}`})
@@ -165,6 +187,15 @@ async function makeOneOf(
     await removeSecrets([content, scratch, partial])
   }
 }
+
+/** Where the tasks of one image tell what they do: each is a line of the step that the image is. */
+const lineOf = (tasks: readonly Task[], onLine: (line: string) => void): Reporter => ({
+  report: (event) => {
+    if (event.type === 'step-start') onLine(tasks.find(({id}) => id === event.step)?.title ?? event.step)
+    else if (event.type === 'step-line') onLine(event.line)
+  },
+  close: () => Promise.resolve(),
+})
 
 /** Run the tasks of a seal, and publish the image. */
 async function seal(
@@ -195,9 +226,12 @@ async function makeShared(plan: BuildPlan, {tasks, key}: Shared, context: BuildC
   await atomicWrite(preparedKey(folders), key)
 }
 
-const taskContext = ({folders}: BuildPlan, context: BuildContext, one?: SealPlan): TaskContext => ({
+/** Images that are sealed side by side have steps of the same names. */
+const logsOf = ({logs}: WorkFolders, {label}: SealPlan) => join(logs, label)
+
+const taskContext = ({folders, seals}: BuildPlan, context: BuildContext, one?: SealPlan): TaskContext => ({
   ...context,
-  logDir: folders.logs,
+  logDir: one === undefined || seals.length === 1 ? folders.logs : logsOf(folders, one),
   places: [folders.root, ...(one === undefined ? [] : [one.outputDir])],
 })
 

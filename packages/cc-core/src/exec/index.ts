@@ -1,4 +1,5 @@
 export {baseEnvironment, currentUser, findProgram, homeDirectory} from './environment.js'
 export {SubprocessError, type SubprocessDetails, type SubprocessFailure} from './error.js'
 export {formatCommand} from './format.js'
+export {inParallel} from './parallel.js'
 export {run, type RunOptions, type RunResult} from './run.js'
