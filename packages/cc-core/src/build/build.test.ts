@@ -1,6 +1,17 @@
 import {execFileSync, spawnSync} from 'node:child_process'
 import {createHash} from 'node:crypto'
-import {cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
@@ -131,7 +142,8 @@ describe('the root that several images share', () => {
       expect(image.manifest.shared).toEqual({name: file, ...facts})
       expect(await findAltered(image, root)).toEqual([])
       expect(readFileSync(image.file('keys/root.key'))).toEqual(readFileSync(path('root.key')))
-      expect(statSync(image.file('vmlinuz')).nlink).toBeGreaterThan(2)
+      // An edit of one image is none of another.
+      for (const name of Object.keys(image.manifest.artefacts)) expect(statSync(image.file(name)).nlink).toBe(1)
     }
     expect([below('a'), below('b')]).toEqual([`../../shared/${file}`, `../../shared/${file}`])
     const content = ({manifest}: ImageDirectory, name: string) => manifest.partitions.find((one) => one.name === name)?.content
@@ -173,14 +185,40 @@ describe('the root that several images share', () => {
     const bytes = readFileSync(path('build/shared', file))
     bytes.writeUInt8(bytes.readUInt8(bytes.length - 5000) ^ 1, bytes.length - 5000)
     writeFileSync(path('build/shared', file), bytes)
-    rmSync(path('work/small/prepared'), {recursive: true})
-    expect(fates((await build('a', 'b')).built)).toEqual({a: 'made', b: 'made'})
+    const {built: again} = await build('a', 'b')
+    expect(fates(again)).toEqual({a: 'made', b: 'made'})
     expect(shared()).toHaveLength(2)
+    for (const image of images(again)) expect(await findAltered(image, root)).toEqual([])
     rmSync(path('build/shared'), {recursive: true})
     const {built} = await build('a', 'b')
     expect(fates(built)).toEqual({a: 'made', b: 'made'})
     for (const image of images(built)) expect(await findAltered(image, root)).toEqual([])
   }, 240_000)
+
+  it('is made anew where its key is gone, and refused where something is in its place', async () => {
+    await build('a', 'b')
+    const before = shared()
+    rmSync(path('work/small/prepared/root.key'))
+    expect(fates((await build('a', 'b', 'c')).built)).toEqual({a: 'cached', b: 'cached', c: 'made'})
+    expect(shared()).toHaveLength(2)
+    expect(shared()).toEqual(expect.arrayContaining(before))
+    rmSync(path('build/shared'), {recursive: true})
+    writeFileSync(path('build/shared'), 'mine')
+    await expect(build('a', 'b')).rejects.toMatchObject({code: 'E_CONFIG'})
+    expect(readFileSync(path('build/shared'), 'utf8')).toBe('mine')
+    await expect(build('a', 'shared')).rejects.toMatchObject({code: 'E_CONFIG'})
+  }, 180_000)
+
+  it('is not for a folder of a site that leads elsewhere', async () => {
+    for (const folder of ['build', 'elsewhere']) mkdirSync(path(folder))
+    symlinkSync(path('elsewhere'), path('build/a'))
+    await expect(build('a', 'b')).rejects.toMatchObject({
+      code: 'E_CONFIG',
+      message: expect.stringContaining(`'${path('build/a')}' leads out of`) as string,
+    })
+    const {built} = await run(await smallBuild(root, path('work'), path('build'), ['a', 'b'], true))
+    expect(fates(built)).toEqual({a: 'made', b: 'made'})
+  }, 120_000)
 
   it('is not made for self-contained images', async () => {
     const {built} = await run(await smallBuild(root, path('work'), path('build'), ['a', 'b'], true))

@@ -1,6 +1,6 @@
 import {existsSync} from 'node:fs'
 import {readFile} from 'node:fs/promises'
-import {join} from 'node:path'
+import {dirname, join} from 'node:path'
 
 import {securityWarnings} from '../config/index.js'
 import {CcError} from '../errors/index.js'
@@ -27,7 +27,7 @@ import {
 } from './plan.js'
 import type {WorkFolders} from './folders.js'
 import {buildTree, runTasks} from './tree.js'
-import {mergeTrustee} from './trustee.js'
+import {checkMerged, forgetMerged, mergeTrustee} from './trustee.js'
 import {noteUnfinished, removeSecrets, removeUnfinished} from './unfinished.js'
 
 interface BuildContext {
@@ -68,11 +68,14 @@ export async function buildImages(plan: BuildPlan, context: BuildContext): Promi
   for (const text of plan.warnings ?? []) reporter.report({type: 'warning', text})
   for (const purpose of plan.needs) await preflight(purpose, signal)
   for (const folder of [folders.root, folders.logs, ...seals.map(({outputDir}) => outputDir)]) mkdirp(folder)
+  checkMerged(seals)
   const unlock = await lock(join(folders.root, 'lock'))
   try {
     await removeUnfinished(folders)
     const found = await findImages(plan, reporter)
     const pending = found.filter((one) => 'buildKey' in one)
+    // What it says of images that are made anew is not true any more.
+    if (pending.length > 0) forgetMerged(seals)
     const made = pending.length === 0 ? [] : await makeImages(plan, pending, context)
     const all = found.map((one) => ('buildKey' in one ? made[pending.indexOf(one)] : one)).filter((one) => one !== undefined)
     if (seals.length > 1) await tellTrustee(plan, all, context)
@@ -119,6 +122,7 @@ async function makeImages(plan: BuildPlan, pending: readonly Pending[], context:
   const shared = await planShared(plan)
   const common = shared === null ? [] : [folders.prepared]
   const root = shared?.root == null ? [] : [unfinishedShared(shared.root)]
+  if (shared?.root != null) mkdirp(dirname(shared.root))
   await noteUnfinished(folders, [folders.open, ...common, ...root, ...secret])
   const whole: string[] = []
   try {
@@ -215,14 +219,15 @@ async function seal(
 }
 
 /** Bring the tree to its end, and make of it what all images share, unless it is there. */
-async function makeShared(plan: BuildPlan, {tasks, key}: Shared, context: BuildContext): Promise<void> {
+async function makeShared(plan: BuildPlan, {tasks, key, root}: Shared, context: BuildContext): Promise<void> {
   const {folders, tree, title} = plan
   const [first] = plan.seals
   if (first === undefined) throw new Error('there is no image to make')
   announce(context, title, first, [...treeTasks(plan), ...tasks])
   await buildTree(tree, folders, taskContext(plan, context))
   if (tasks.length === 0) return
-  await runTasks(tasks, taskContext(plan, context))
+  const {places = [], ...rest} = taskContext(plan, context)
+  await runTasks(tasks, {...rest, places: [...places, ...(root === null ? [] : [dirname(root)])]})
   await atomicWrite(preparedKey(folders), key)
 }
 
@@ -250,8 +255,8 @@ async function findImage(
   try {
     const image = await readImageDirectory(path)
     if (image.manifest.buildKey !== buildKey) return null
-    const key = await readFile(image.file('keys/root.key'))
-    if (rootKey !== null && !key.equals(await readFile(rootKey))) return null
+    const key = image.file('keys/root.key')
+    if (rootKey !== null && !(await readFile(key)).equals(await readFile(rootKey))) return null
     return (await findAltered(image, scratch)).length === 0 ? image : null
   } catch {
     return null // Not ours, or damaged: it is built again.

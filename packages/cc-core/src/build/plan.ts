@@ -1,4 +1,5 @@
 import {createHash, randomBytes} from 'node:crypto'
+import {existsSync, realpathSync, statSync} from 'node:fs'
 import {readFile} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
 
@@ -72,7 +73,8 @@ export function sealFolders({folders}: BuildPlan, {label, seal, outputDir}: Seal
 
 /**
  * Refuse a plan whose images would be in each other's way.
- * @throws E_CONFIG where two of them have one label or one folder, or two keys one path of the key broker
+ * @throws E_CONFIG where two of them have one label or one folder, two keys one path of the key broker, or something is in
+ *   the place of what they share
  */
 export function checkSeals(plan: BuildPlan): void {
   const {seals} = plan
@@ -81,12 +83,32 @@ export function checkSeals(plan: BuildPlan): void {
   if (label !== undefined) throw new CcError('E_CONFIG', `two images of one run have the name '${label}'`)
   const path = twice(seals.map(({outputDir, seal}) => join(outputDir, seal.name)))
   if (path !== undefined) throw new CcError('E_CONFIG', `two images of one run would be written to ${path}`)
-  // Beside the folders of sites there is one for the key broker.
-  if (seals.length > 1 && seals.some(({outputDir}) => basename(outputDir) === 'trustee'))
-    throw new CcError('E_CONFIG', "a site cannot have the name 'trustee': that folder is for the key broker")
+  checkNeighbours(plan)
   // One root has one key, whatever its file is going to be called.
   const shared = sharesRoot(plan) ? 'shared' : undefined
   refuseSharedPaths(seals.map(({seal}) => ({config: seal.config, owner: keyOwner({...seal, shared})})))
+}
+
+/** Beside the folders of several sites there is one for the key broker, and one for what they share. */
+function checkNeighbours({seals, sharedFolder = null}: BuildPlan): void {
+  if (seals.length === 1) return
+  const taken = seals.map(({outputDir}) => basename(outputDir)).find((name) => ['trustee', 'shared'].includes(name))
+  if (taken !== undefined) {
+    const use = taken === 'trustee' ? 'for the key broker' : 'for what the sites share'
+    throw new CcError('E_CONFIG', `a site cannot have the name '${taken}': that folder is ${use}`)
+  }
+  if (sharedFolder === null) return
+  if (existsSync(sharedFolder) && !statSync(sharedFolder).isDirectory()) {
+    throw new CcError('E_CONFIG', `'${sharedFolder}' is there, and is not a folder for what the sites share`, {
+      suggestions: ['move it away, choose another --output, or build self-contained images: --standalone'],
+    })
+  }
+  const place = dirname(sharedFolder)
+  const elsewhere = seals.find(({outputDir}) => existsSync(outputDir) && dirname(realpathSync(outputDir)) !== realpathSync(place))
+  if (elsewhere === undefined) return
+  throw new CcError('E_CONFIG', `'${elsewhere.outputDir}' leads out of '${place}', where the sites have their shared root`, {
+    suggestions: ['build self-contained images: --standalone'],
+  })
 }
 
 /** What belongs to one image alone. */
@@ -142,11 +164,11 @@ export async function planShared(plan: BuildPlan): Promise<Shared | null> {
   const there = isPrepared(prepared) && (await readFile(preparedKey(folders), 'utf8').catch(() => '')) === key
   if (sharedFolder === null || !sharesRoot(plan))
     return {key, root: null, tasks: there ? [] : await planPrepare(request, prepared)}
-  const found = there ? await findShared(prepared) : null
+  const found = there ? await findShared(request, prepared) : null
   if (found !== null && dirname(found) === sharedFolder && (await opens(prepared, first.seal.rootKey)))
     return {key, root: found, tasks: []}
   const rootKey = first.seal.rootKey === null ? randomBytes(32) : await readFile(first.seal.rootKey)
-  const root = newSharedFile(sharedFolder, rootKey)
+  const root = newSharedFile(sharedFolder)
   const shared = await planSharedRoot(request, {prepared, rootKey, file: root})
   return {key, root, tasks: [...(await planPrepare(request, prepared)), ...shared]}
 }

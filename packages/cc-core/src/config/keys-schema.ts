@@ -81,7 +81,7 @@ export const kbsSchema = z.strictObject({
     .regex(/^[\w.{}-]+\/[\w.{}-]+\/[\w.{}-]+$/, 'expected REPOSITORY/TYPE/TAG')
     .default('default/{owner}/{partition}')
     .describe(
-      'Resource that holds a key. `{partition}` stands for the name of the partition, `{owner}` for what the key opens: the site, or the image before the third stage; also `{site}` and `{image}`.',
+      'Resource that holds a key. `{partition}` stands for the name of the partition, `{owner}` for what the key opens: the root that several sites share, else the site, or the image before the third stage; also `{site}` and `{image}`.',
     ),
   client: hostPath
     .nullable()

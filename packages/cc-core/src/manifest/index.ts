@@ -4,6 +4,7 @@ export {
   parseManifest,
   readImageDirectory,
   sha256File,
+  sharedPath,
   type ImageDirectory,
 } from './manifest.js'
 export {artefactSchema, manifestSchema, type Artefact, type Manifest, type ManifestPartition} from './schema.js'

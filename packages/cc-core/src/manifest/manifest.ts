@@ -19,6 +19,12 @@ export async function describeFile(file: string): Promise<{sha256: string; bytes
   return {sha256: await sha256File(file), bytes: (await stat(file)).size}
 }
 
+/**
+ * Where the disk of an image finds the root that it shares, from its own folder: OUTPUT/shared beside OUTPUT/SITE/IMAGE. A
+ * disk that leans on anything else is none of ours.
+ */
+export const sharedPath = (name: string): string => `../../shared/${name}`
+
 /** manifest.json as text. */
 export const encodeManifest = (manifest: Manifest): string => `${JSON.stringify(manifest, null, 2)}\n`
 

@@ -1,5 +1,3 @@
-import {basename} from 'node:path'
-
 import {z} from 'zod'
 
 import {formatSize} from '../config/index.js'
@@ -40,7 +38,7 @@ export interface DiskSize {
  * The size of a disk that can grow in place.
  * @param disk its path, for messages
  * @param json what `qemu-img info` says of it
- * @param shared name of the file that the disk may lean on
+ * @param shared the file that the disk may lean on, by its path from the disk
  * @throws E_IMAGE for a qcow2 that is encrypted, damaged, or not all of the image
  */
 export function readDiskSize(disk: string, json: string, shared?: string): DiskSize {
@@ -51,7 +49,7 @@ export function readDiskSize(disk: string, json: string, shared?: string): DiskS
   const problems: [boolean, string, string][] = [
     [info.encrypted, 'is an encrypted qcow2', 'name an image as it was built: it is encrypted by partition'],
     [corrupt, 'is marked as damaged', `qemu-img check -r all '${disk}', or take an undamaged copy`],
-    [below !== undefined && basename(below) !== shared, `is a layer over '${below ?? ''}'`, flatten],
+    [below !== undefined && below !== shared, `is a layer over '${below ?? ''}'`, flatten],
     [dataFile !== undefined, `has its data in another file, '${dataFile ?? ''}'`, flatten],
     [info.snapshots.length > 0, `has ${info.snapshots.length} internal snapshot(s)`, `qemu-img snapshot -l '${disk}'`],
   ]

@@ -5,7 +5,7 @@ import {formatSize} from '../config/index.js'
 import {CcError} from '../errors/index.js'
 import {formatCommand} from '../exec/index.js'
 import {alignment} from '../layout/index.js'
-import {readImageDirectory, type ImageDirectory, type Manifest} from '../manifest/index.js'
+import {readImageDirectory, sharedPath, type ImageDirectory, type Manifest} from '../manifest/index.js'
 import {callStep, planStep, type PlannedStep} from '../steps/index.js'
 import {growingPartition, readDiskSize, readGrowingSize} from './disk.js'
 
@@ -54,7 +54,7 @@ export async function planGrow({image: path, sizeBytes}: GrowRequest, signal?: A
   await checkAccess(image, disk)
 
   const info = await callStep(await planStep('disk/grow-inspect', {disk}), {signal})
-  const size = readDiskSize(disk, info, manifest.shared?.name)
+  const size = readDiskSize(disk, info, manifest.shared && sharedPath(manifest.shared.name))
   const readTable = await planStep('disk/grow-read-table', {disk, size: size.virtual})
   const partitionSize = readGrowingSize(image, size.virtual, await callStep(readTable, {signal}))
   if (sizeBytes < size.virtual) throw tooSmall(image, size.virtual, sizeBytes)

@@ -1,5 +1,5 @@
-import {constants, copyFile, link, mkdir, stat, symlink, writeFile} from 'node:fs/promises'
-import {basename, dirname, join, relative} from 'node:path'
+import {constants, copyFile, mkdir, stat, symlink, writeFile} from 'node:fs/promises'
+import {basename, join} from 'node:path'
 
 import {bootConf, imageCommandLine, journalBehind} from '../boot/index.js'
 import {encodeCommandLine} from '../cmdline/index.js'
@@ -7,7 +7,7 @@ import {encodeImageConfig, type Config} from '../config/index.js'
 import {CcError} from '../errors/index.js'
 import {mkdirPrivate, remove} from '../fs/index.js'
 import {computeLayout, espName, type DiskLayout} from '../layout/index.js'
-import {describeFile, encodeManifest, type Artefact, type Manifest} from '../manifest/index.js'
+import {describeFile, encodeManifest, sharedPath, type Artefact, type Manifest} from '../manifest/index.js'
 import {launchFacts, planMeasure, type MeasurePlan} from '../platform/index.js'
 import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
 import {
@@ -180,7 +180,8 @@ async function planBootFiles(sealing: Sealing): Promise<Task[]> {
       await writeFile(join(target, 'cmdline'), encodeCommandLine(cmdline))
     }),
     writeTask('seal/place-files', `copy ${names.join(', ')} to ${target}`, async () => {
-      for (const name of names) await place(treeFile(from, name), join(target, name), request.prepared !== undefined)
+      // Shared blocks where the file system can, but never a second name: an image is not to change with another one.
+      for (const name of names) await copyFile(treeFile(from, name), join(target, name), constants.COPYFILE_FICLONE)
     }),
     readingTask(stepTask(initrd), (offset) => (found.sealOffset = Number(offset))),
     ...(esp === null ? [] : await planUki(esp)),
@@ -217,7 +218,7 @@ async function planDisk(sealing: Sealing): Promise<Task[]> {
     found.contents[sharedPartition] = content
     found.shared = {name: basename(path), ...file}
   })
-  const shared = request.shared === undefined ? undefined : relative(dirname(disk), request.shared)
+  const shared = request.shared === undefined ? undefined : sharedPath(basename(request.shared))
   const reserve = own.filter(isEncrypted).map(({name, files: {plain}}) => `${name}=${plain}`)
   const tasks = [layout, stepTask(await planStep('disk/make-disk', {output: disk, table, reserve, shared}))]
   for (const part of own) {
@@ -272,12 +273,6 @@ async function describeImage(sealing: Sealing, measurement: Manifest['measuremen
     packages: await readPackages(from),
     artefacts,
   }
-}
-
-/** A file that images have in common takes its room once, where one file system holds them all. */
-async function place(source: string, target: string, common: boolean): Promise<void> {
-  if (!common) return copyFile(source, target, constants.COPYFILE_FICLONE)
-  await link(source, target).catch(() => copyFile(source, target, constants.COPYFILE_FICLONE))
 }
 
 /** The placing of a partition, which prints the sha256 of what then lies on the disk. */

@@ -1,4 +1,4 @@
-import {createHash} from 'node:crypto'
+import {randomBytes} from 'node:crypto'
 import {existsSync} from 'node:fs'
 import {readFile, stat} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
@@ -8,7 +8,7 @@ import {z} from 'zod'
 import {CcError} from '../errors/index.js'
 import {atomicWrite, mkdirp} from '../fs/index.js'
 import {alignment} from '../layout/index.js'
-import {artefactSchema, describeFile} from '../manifest/index.js'
+import {artefactSchema, describeFile, sha256File} from '../manifest/index.js'
 import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
 import {filledPartitions, isEncrypted, planHeaders, type FilledRequest} from './content.js'
 import {hasEsp} from './esp.js'
@@ -41,27 +41,24 @@ export const unfinishedShared = (file: string) => join(dirname(file), `.${basena
 /** Whether an image can lean on a shared root: one that is never written, and lies first on the disk. */
 export function canShareRoot({stage, config}: Pick<SealRequest, 'stage' | 'config'>): boolean {
   const [first] = Object.entries(config.layout.partitions).filter(([, {grow}]) => !grow)
-  return first?.[0] === sharedPartition && first[1].integrity === 'verity' && !hasEsp(stage, config)
+  if (first?.[0] !== sharedPartition || first[1].integrity !== 'verity' || hasEsp(stage, config)) return false
+  // What the guest encrypts in place it writes.
+  return isEncrypted({name: sharedPartition, partition: first[1]})
 }
 
 /**
- * A name for a new shared root that no other has: images of a run before lean on theirs. It follows from the key, which it
- * does not tell, since a key broker holds the key under this name: another key has another one.
+ * A name for a new shared root that no other ever had: images of a run before lean on theirs, and a key broker holds the
+ * key under this name.
  * @param folder where shared roots lie
  */
-export function newSharedFile(folder: string, rootKey: Buffer): string {
-  const key = createHash('sha256').update('name of a shared root ').update(rootKey).digest('hex').slice(0, 16)
-  const name = (number: number) => join(folder, `root-${key}${number === 1 ? '' : `-${number}`}.raw`)
-  let number = 1
-  while (existsSync(name(number))) number += 1
-  return name(number)
-}
+export const newSharedFile = (folder: string): string => join(folder, `root-${randomBytes(8).toString('hex')}.raw`)
 
-/** The file of the root that was prepared in a folder; null where there is none, or it is not whole any more. */
-export async function findShared(prepared: string): Promise<string | null> {
+/** The file of the root that was prepared in a folder; null where that, its header or its key is not whole any more. */
+export async function findShared(request: FilledRequest, prepared: string): Promise<string | null> {
+  const {key, files} = sharedRootOf(request, prepared)
   const known = await readShared(prepared).catch(() => null)
-  if (known === null || !existsSync(known.path)) return null
-  return (await stat(known.path)).size === known.file.bytes ? known.path : null
+  if (known === null || ![known.path, key, files.header].every((file) => existsSync(file))) return null
+  return (await sha256File(known.path)) === known.file.sha256 ? known.path : null
 }
 
 /**
@@ -75,9 +72,11 @@ export async function planSharedRoot(
   {prepared, rootKey, file}: {prepared: string; rootKey: Buffer; file: string},
 ): Promise<Task[]> {
   const root = sharedRootOf(request, prepared)
-  const encryption = isEncrypted(root) ? {header: root.files.header, 'key-file': root.key} : {}
   const place = stepTask(
-    await planStep('disk/make-shared', {content: root.files.plain, offset, output: file, ...encryption}),
+    await planStep('disk/make-shared', {
+      ...{content: root.files.plain, offset, output: file},
+      ...{header: root.files.header, 'key-file': root.key},
+    }),
     sharedPartition,
   )
   return [

@@ -2,7 +2,7 @@ import {existsSync} from 'node:fs'
 import {stat} from 'node:fs/promises'
 
 import {CcError} from '../errors/index.js'
-import {sha256File, type ImageDirectory, type ManifestPartition} from '../manifest/index.js'
+import {sha256File, sharedPath, type ImageDirectory, type ManifestPartition} from '../manifest/index.js'
 import {callStep, planStep} from '../steps/index.js'
 
 /** A part of an image that is not as the manifest says. */
@@ -25,10 +25,27 @@ export async function findAltered(image: ImageDirectory, scratch: string): Promi
   const hashes = await Promise.all(partitions.map((partition) => hashContent(image, partition, scratch)))
   return [
     ...altered,
+    ...(await findAlteredRoot(image)),
     ...partitions
       .filter(({content}, index) => content !== null && content.sha256 !== hashes[index])
       .map(({name}) => ({name: `${name} in ${disk}`, reason: 'has another sha256'})),
   ]
+}
+
+/** Of many images that share one root it is read once, as long as nobody touches it. */
+const knownRoots = new Map<string, Promise<string>>()
+
+/** The root that an image shares with others, as a whole file; an image that was made self-contained has none. */
+async function findAlteredRoot({manifest: {shared}, file}: ImageDirectory): Promise<Alteration[]> {
+  if (shared === undefined) return []
+  const name = sharedPath(shared.name)
+  const path = file(name)
+  if (!existsSync(path)) return []
+  const {size, mtimeNs, ino} = await stat(path, {bigint: true})
+  const key = [path, size, mtimeNs, ino].join(' ')
+  const hash = knownRoots.get(key) ?? sha256File(path)
+  knownRoots.set(key, hash)
+  return size === BigInt(shared.bytes) && (await hash) === shared.sha256 ? [] : [{name, reason: 'has another sha256'}]
 }
 
 async function findAlteredFiles({manifest, file}: ImageDirectory): Promise<Alteration[]> {

@@ -152,6 +152,19 @@ describe('upload.sh', () => {
     expect(released({...second, owner: {site: 'site-2', ...shared}})).toSatisfy(all(true))
   })
 
+  it('deletes the key of a shared root that a new build has under another name', () => {
+    image('a', {owner: {sharedRoot: 'root-1'}})
+    expect(run('a', 'upload', first)).toMatchObject({status: 0})
+    image('a', {owner: {sharedRoot: 'root-2'}})
+    const again = run('a', 'upload', ['--replace-keys'])
+    expect(again.status).toBe(0)
+    expect(again.output).toContain('no image of the policy needs the key of default/root-1/cc-root any more')
+    expect(existsSync(state('resources/default/root-1/cc-root'))).toBe(true)
+    expect(run('a', 'revoke')).toMatchObject({status: 0})
+    for (const name of ['root-1', 'root-2'])
+      expect(existsSync(state(`resources/default/${name}/cc-root`)), name).toBe(false)
+  })
+
   it('takes a new build of an image for the old one only when told to', () => {
     image('a')
     run('a', 'upload', first)
