@@ -47,20 +47,24 @@ for number in "${!secret[@]}"; do
 	printf '%s f 600 0 0 cat /mnt/secret-%s\n' "$path" "$number" >>"$secrets"
 done
 
-# Time stamps later than this are set to it: those of the secrets, too.
+status=0
+# Time stamps later than this are set to it: those of the secrets, too. What it cannot read it would make empty, but for
+# -exit-on-error.
 export SOURCE_DATE_EPOCH=$source_date_epoch
-message=$(mksquashfs "$content" "$partial" -noappend -quiet -no-progress -no-recovery -xattrs -mem 512M \
-	-comp zstd -Xcompression-level "$level" -pf "$secrets" 2>&1) || {
-	rm -f -- "$partial"
-	[[ $message != *'No space left'* ]] || die E_SPACE "the disk of $output is full" "free some space"
-	die E_STEP_FAILED "mksquashfs: $message"
-}
-# It leaves out what it does not know, and goes on: a file would lose its rules of access without a word.
+message=$(mksquashfs "$content" "$partial" -noappend -quiet -no-progress -no-recovery -exit-on-error -xattrs -mem 512M \
+	-comp zstd -Xcompression-level "$level" -pf "$secrets" 2>&1) || status=$?
+# It leaves out attributes that it does not know, and goes on: a file would lose its rules of access without a word.
 if [[ $message == *[Uu]nrecogni[sz]ed* ]]; then
 	rm -f -- "$partial"
 	lost=$(python3 -B "$scripts_dir/lib/find-acls.py" "$content")
-	die E_STEP_FAILED "squashfs has no place for the access control lists of: ${lost:-$message}" \
+	[[ -z $lost ]] || die E_STEP_FAILED "squashfs has no place for the access control lists of: $lost" \
 		"remove the lists (setfacl -b), or choose ext4: hardening.rootFilesystem: ext4"
+	die E_STEP_FAILED "squashfs has no place for attributes of the content: $message" "choose ext4: hardening.rootFilesystem: ext4"
+fi
+if ((status)); then
+	rm -f -- "$partial"
+	[[ $message != *'No space left'* ]] || die E_SPACE "the disk of $output is full" "free some space"
+	die E_STEP_FAILED "mksquashfs: $message"
 fi
 [[ -z $message ]] || log "$message"
 

@@ -39,6 +39,8 @@ step "$@"
 
 [[ -x $tree$venv/bin/python3 ]] || die E_IMAGE "the image has no virtual environment at $venv" "build it with nvflare-cc-builder"
 pip_open "$tree" "$cache"
+pip_begun=$(mktemp)
+trap 'rm -f -- "$pip_begun"' EXIT
 
 for path in "${project[@]}"; do pip_share_project "$path" "${leave_out[@]}"; done
 pip_share_own "$requirements"
@@ -48,6 +50,9 @@ for path in "${share[@]}"; do
 done
 log "pip install -r $requirements"
 pip_install "$venv" "$requirements" "$(dirname -- "$requirements")"
+# A package may bring compiled files: what runs is to be what its sources say. Only what is older than pip's work stays, and
+# nobody can set the time that counts here.
+find "$tree$venv" -name '*.pyc' -cnewer "$pip_begun" -delete
 pip_unshare
 
 if [[ -e $tree$lock ]]; then before=("$tree$lock"); else before=(); fi

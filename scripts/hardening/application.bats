@@ -56,6 +56,23 @@ installed() { in_namespace jq -r '.[] | "\(.name) \(.version)"' "$tree/srv/pytho
 	equal "$output" ''
 }
 
+@test "compiled files that a package brings do not stay; those that were there do" {
+	local tag caches
+	caches=$(in_namespace bash -c 'echo "$1"/opt/venv/lib/python3*' - "$tree")/site-packages/__pycache__
+	tag=$(python3 -c 'import sys; print(sys.implementation.cache_tag)')
+	in_namespace bash -c 'mkdir -p "$1" && touch "$1/nvflare.pyc"' - "$caches"
+	as_user python3 - "$app/wheels/six-1.0-py3-none-any.whl" "$tag" <<-'PYTHON'
+		import importlib.util, marshal, sys, zipfile
+		path, tag = sys.argv[1:]
+		head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(b"version = '1.0'\n")
+		with zipfile.ZipFile(path, "a") as wheel:
+		    wheel.writestr(zipfile.ZipInfo(f"__pycache__/six.{tag}.pyc", (1999, 1, 1, 0, 0, 0)), head + marshal.dumps(compile("evil = 1", "six.py", "exec")))
+	PYTHON
+	run application --requirements "$(requirements six)"
+	((status == 0)) || { echo "$output" && return 1; }
+	equal "$(in_namespace ls "$caches")" nvflare.pyc
+}
+
 @test "a requirement that breaks another one is refused with the words of pip check, unless it is insisted on" {
 	run application --requirements "$(requirements protobuf==3.20.3)"
 	failed_with E_PACKAGE 'nvflare 2.9.0 has requirement protobuf>=4'

@@ -157,37 +157,75 @@ on_snp_host() {
 	ended 4 "a file that cannot be one of the image"
 }
 
-# lean: the disk leans on ../shared/root.raw, as that of one site of several does.
+# lean: the disk leans on ../../shared/root.raw, as that of one site of several does.
 lean() {
-	as_user bash -c 'mkdir -p "$1/../shared" && cd "$1" && mv raw ../shared/root.raw && rm cc_image.qcow2 &&
-		qemu-img create -q -f qcow2 -F raw -b ../shared/root.raw cc_image.qcow2' - "$image"
-	describe development '.shared = {name: "root.raw", bytes: 4194304, sha256: ("0" * 64)}'
+	as_user mkdir -p "$dir/out/site" "$dir/out/shared"
+	as_user mv "$image" "$dir/out/site/"
+	image="$dir/out/site/${image##*/}"
+	as_user bash -c 'cd "$1" && mv raw ../../shared/root.raw && rm cc_image.qcow2 &&
+		qemu-img create -q -f qcow2 -F raw -b ../../shared/root.raw cc_image.qcow2' - "$image"
+	describe development ".shared = {name: \"root.raw\", bytes: 4194304, sha256: \"$(sha256sum <"$dir/out/shared/root.raw" | cut -c -64)\"}"
 }
+
+# in_root OFFSET: another byte in the shared root.
+in_root() { as_user bash -c 'printf x | dd of="$1/out/shared/root.raw" bs=1 seek="$2" conv=notrunc status=none' - "$dir" "$1"; }
 
 @test "an image that shares its root is compared through it, and installed as one file" {
 	lean
 	install --allow-development --to "$dir/to"
 	ended 0 'all files and partitions are as in the manifest' "installed in $dir/to"
 	[[ $(qemu-img info "$dir/to/cc_image.qcow2") != *backing* ]]
-	rm -r "$dir/shared"
-	qemu-img compare -q -f qcow2 "$dir/to/cc_image.qcow2" "$dir/to/cc_image.qcow2"
+	rm -r "$dir/out/shared"
 	run as_user "$dir/to/install_cc_image.sh" --check --to "$dir/other"
 	[[ $output == *'all files and partitions are as in the manifest'* ]]
 }
 
-@test "a shared root that is missing, altered or another one is refused" {
+@test "a shared root that is altered in its content or behind it is named" {
 	lean
-	as_user bash -c 'printf x | dd of="$1/shared/root.raw" bs=1 seek=5000 conv=notrunc status=none' - "$dir"
+	in_root 5000
 	install --allow-development --to "$dir/to"
-	ended 4 'cc-root in cc_image.qcow2: it has another sha256 than in the manifest'
-	mv "$dir/shared/root.raw" "$dir/shared/other.raw"
+	ended 4 'root.raw: it has another sha256 than in the manifest' 'cc-root in cc_image.qcow2: it has another sha256 than in the manifest'
+	as_user cp "$image/content" "$dir/out/shared/root.raw"
+	as_user truncate -s 4M "$dir/out/shared/root.raw"
+	in_root 3000000
 	install --allow-development --to "$dir/to"
-	ended 4 "the root that cc_image shares with other images is missing: '$image/../shared/root.raw'"
+	ended 4 'root.raw: it has another sha256 than in the manifest' "1 of the parts of $image are not as they were built"
+	[[ ! -e $dir/to ]]
+}
+
+@test "a shared root that is missing, or another one, is refused, and so is a disk that cannot be asked" {
+	lean
+	mv "$dir/out/shared/root.raw" "$dir/out/shared/other.raw"
+	install --allow-development --to "$dir/to"
+	ended 4 "the root that cc_image shares with other images is missing: '$image/../../shared/root.raw'"
 	launch --no-tee --print
-	ended 4 "the root that cc_image shares with other images is missing: '$image/../shared/root.raw'"
-	as_user qemu-img rebase -u -f qcow2 -F raw -b ../shared/other.raw "$image/cc_image.qcow2"
+	ended 4 "the root that cc_image shares with other images is missing: '$image/../../shared/root.raw'"
+	local other
+	for other in ../../shared/other.raw /etc/passwd 'json:{"driver":"raw","file":{"driver":"file","filename":"/etc/passwd"}}'; do
+		as_user qemu-img rebase -u -f qcow2 -F raw -b "$other" "$image/cc_image.qcow2"
+		launch --no-tee --print
+		ended 4 "cc_image.qcow2 leans on '" "and its manifest names 'root.raw'"
+	done
+	describe development
 	launch --no-tee --print
-	ended 4 "cc_image.qcow2 leans on '../shared/other.raw', and its manifest names 'root.raw'"
+	ended 4 "and its manifest names 'nothing'"
+	as_user bash -c 'echo noise >"$1/cc_image.qcow2"' - "$image"
+	launch --no-tee --print
+	ended 4 "$image/cc_image.qcow2 cannot be read"
+	[[ ! -e $dir/to ]]
+}
+
+@test "without qemu-img an image that shares its root is not installed" {
+	lean
+	as_user mkdir "$dir/path"
+	local program
+	for program in $(compgen -c | sort -u | grep -v '^qemu-img$'); do
+		program=$(type -P "$program") || continue
+		as_user ln -sf "$program" "$dir/path/"
+	done
+	run as_user env PATH="$dir/path" bash -c 'sed "s,^export LC_ALL=C PATH=.*,export LC_ALL=C," "$1" >"$1.here" && shift && bash "$@"' - \
+		"$image/install_cc_image.sh" "$image/install_cc_image.sh.here" --image "$image" --allow-development --to "$dir/to"
+	ended 3 'cc_image shares its root with other images, and there is no qemu-img' 'qemu-utils'
 	[[ ! -e $dir/to ]]
 }
 

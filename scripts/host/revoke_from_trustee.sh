@@ -33,12 +33,8 @@ send_policy
 printf 'withdrawn: %s; images in the policy: %s\n' "${ids[*]}" "$(wc -l <"$work/entries")"
 for path in "${paths[@]}"; do
 	[[ -n $(known_key "$path") ]] || continue
-	if grep -qF -- "[\"${path//\//\",\"}\"]" "$work/entries"; then
-		printf 'kept the key of %s: another image needs it\n' "$path"
-		continue
-	fi
-	kbs config delete-resource --path "$path" || fail 1 "nothing releases the key of $path any more, but $url has not deleted it: $said" \
-		"run this script again with a newer kbs-client (old ones cannot delete), or delete it in the storage of the broker"
-	note_key "$path"
-	printf 'deleted the key of %s\n' "$path"
+	! is_needed "$path" || printf 'kept the key of %s: another image needs it\n' "$path"
 done
+# Those of builds before, too: a new build may have had another path.
+mapfile -t sent < <(sent_paths)
+for path in "${sent[@]}"; do is_needed "$path" || delete_key "$path"; done

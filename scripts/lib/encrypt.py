@@ -102,4 +102,7 @@ def main(source, target_file, pieces_file, key_file):
 
 
 if __name__ == '__main__':
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except OSError as error:
+        sys.exit(f'{error.filename or sys.argv[2]}: {error.strerror or error}')

@@ -29,6 +29,8 @@ check_image() {
 	for file in install_cc_image.sh launch_cc_image.sh vmlinuz initrd.img cmdline; do
 		[[ -n ${manifest["artefacts/$file/sha256"]-} ]] || report altered "$file" "the manifest does not name it"
 	done
+	[[ -z $shared || $(sha256 "$shared") == "${manifest["shared/sha256"]}" ]] ||
+		report altered "${shared##*/}" "it has another sha256 than in the manifest"
 	if [[ ! -f $disk ]]; then
 		report altered "${disk##*/}" "it is missing"
 	elif ! command -v qemu-img >/dev/null; then

@@ -123,16 +123,19 @@ read_image() {
 }
 
 # check_shared FOLDER: set shared to the file that the disk leans on, the root that it shares with other images; empty where
-# the disk has all of it.
+# the disk has all of it. Only the disk itself knows, and only qemu-img can ask it.
 check_shared() {
+	local info expected=../../shared/${manifest["shared/name"]-}
 	shared=
-	[[ -n ${manifest["shared/name"]-} && -f $disk ]] && command -v qemu-img >/dev/null || return 0
-	shared=$(qemu-img info --force-share -f qcow2 "$disk" 2>/dev/null | sed -n 's/^backing file: \(.*\)$/\1/p')
-	shared=${shared% (actual path: *}
-	[[ -n $shared ]] || return 0
-	[[ ${shared##*/} == "${manifest["shared/name"]}" ]] ||
-		fail 4 "${disk##*/} leans on '$shared', and its manifest names '${manifest["shared/name"]}'" "take an unaltered copy of the image"
-	[[ $shared == /* ]] || shared=$1/$shared
+	[[ -f $disk ]] && command -v qemu-img >/dev/null || return 0
+	info=$(qemu-img info --force-share -f qcow2 "$disk" 2>&1) ||
+		fail 4 "$disk cannot be read: ${info##*: }" "take an unaltered copy of the image"
+	info=$(sed -n 's/^backing file: \(.*\)$/\1/p' <<<"$info")
+	info=${info% (actual path: *}
+	[[ -n $info ]] || return 0
+	[[ $info == "$expected" ]] ||
+		fail 4 "${disk##*/} leans on '$info', and its manifest names '${manifest["shared/name"]-nothing}'" "take an unaltered copy of the image"
+	shared=$1/$info
 	[[ -f $shared ]] || fail 4 "the root that $name shares with other images is missing: '$shared'" \
 		"keep the folder 'shared' beside the folders of the sites, or build with --standalone"
 }

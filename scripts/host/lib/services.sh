@@ -3,13 +3,16 @@
 
 # install_image: copy the image, and put it into its place with a rename. An image that is there is kept beside it.
 install_image() {
-	local partial=${target%/*}/.${target##*/}.partial file path
+	local partial=${target%/*}/.${target##*/}.partial file path message
+	[[ -z ${manifest["shared/name"]-} ]] || command -v qemu-img >/dev/null ||
+		fail 3 "$name shares its root with other images, and there is no qemu-img to make one file of them" "sudo apt-get install --yes qemu-utils"
 	mkdir -p -- "${target%/*}" 2>/dev/null || fail 3 "cannot make the folder '${target%/*}'" "run as root, or choose another: --to DIR"
 	rm -rf -- "$partial"
 	mkdir -m 0755 -- "$partial" 2>/dev/null || fail 3 "cannot write in '${target%/*}'" "run as root, or choose another: --to DIR"
 	trap 'rm -rf -- "$partial"; fail 1 "line $LINENO: exit status $? from: $BASH_COMMAND"' ERR
 	trap 'rm -rf -- "$partial"; exit 130' INT TERM HUP
-	copy_disk "$partial" || { rm -rf -- "$partial" && fail 1 "$disk could not be copied to ${target%/*}" "free some space"; }
+	message=$(copy_disk "$partial" 2>&1) ||
+		{ rm -rf -- "$partial" && fail 1 "$disk could not be copied to ${target%/*}: ${message##*$'\n'}" "free some space, or take an unaltered copy of the image"; }
 	cp -- "$image/manifest.json" "$partial/"
 	for path in "${!manifest[@]}"; do
 		[[ $path == artefacts/*/sha256 ]] || continue
@@ -35,7 +38,8 @@ install_image() {
 # copy_disk FOLDER: an installed image is self-contained, also where it shared its root before.
 copy_disk() {
 	if [[ -n $shared ]]; then
-		qemu-img convert -f qcow2 -O qcow2 -- "$disk" "$1/${disk##*/}"
+		qemu-img convert -f qcow2 -O qcow2 -- "$disk" "$1/${disk##*/}" &&
+			qemu-img compare -q -f qcow2 -F qcow2 -- "$disk" "$1/${disk##*/}"
 	else
 		cp --sparse=always -- "$disk" "$1/"
 	fi

@@ -142,7 +142,7 @@ find_present() {
 		fail 2 "--present-policy: there is no file '$present_policy'"
 	elif [[ -z $replace_policy ]]; then
 		fail 2 "'$record' says nothing of the policy that $url has now, and a broker shows it to nobody" \
-			"name the file that was sent last: --present-policy FILE; for a fresh broker, replace its initial policy: --replace-foreign-policy"
+			"name the file that was sent last: --present-policy FILE; for a fresh broker, replace its initial policy: upload.sh --replace-foreign-policy"
 	fi
 }
 
@@ -179,6 +179,20 @@ kbs() {
 	said=$(tr '\n\t' '  ' <"$work/said" | tr -cd ' -~' | tail -c 400)
 	((status != 124 && status != 137)) || said="no answer within 120 seconds"
 	return "$status"
+}
+
+# is_needed PATH: an image of the policy in $work/entries has it.
+is_needed() { grep -qF -- "[\"${1//\//\",\"}\"]" "$work/entries"; }
+
+# sent_paths: where keys were sent that were not deleted since.
+sent_paths() { awk '{ print $1 }' "$record/keys"; }
+
+# delete_key PATH: nothing releases it any more.
+delete_key() {
+	kbs config delete-resource --path "$1" || fail 1 "nothing releases the key of $1 any more, but $url has not deleted it: $said" \
+		"run this script again with a newer kbs-client (old ones cannot delete), or delete it in the storage of the broker"
+	note_key "$1"
+	printf 'deleted the key of %s\n' "$1"
 }
 
 # send_policy: the composed one.
