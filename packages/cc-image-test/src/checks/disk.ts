@@ -2,6 +2,7 @@ import {copyFile, open, readFile, truncate, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {SubprocessError, run} from 'cc-core/exec'
+import {sharedPath} from 'cc-core/manifest'
 import type {CheckTask} from 'cc-core/report'
 import {callStep, planStep} from 'cc-core/steps'
 import {inspectDisk, readPartitionTable, type PartitionTable} from 'cc-core/vm'
@@ -25,7 +26,10 @@ export function diskChecks(subject: ImageUnderTest): CheckTask[] {
       id: 'qcow2-alone',
       title: 'The qcow2 needs no other file than its manifest names',
       run: async () =>
-        judgeAlone(await inspectDisk(disk, signal), {bytes: manifest.disk.bytes, shared: manifest.shared?.name}),
+        judgeAlone(await inspectDisk(disk, signal), {
+          bytes: manifest.disk.bytes,
+          shared: manifest.shared && sharedPath(manifest.shared.name),
+        }),
     },
     {
       id: 'qcow2-sound',

@@ -17,14 +17,19 @@ export const cases: CasesOf<typeof import('./disk.js')> = {
       [info, bytes],
       [
         {...info, otherFiles: ['../../shared/root-1.raw']},
-        {...bytes, shared: 'root-1.raw'},
+        {...bytes, shared: '../../shared/root-1.raw'},
       ],
     ],
     bad: {
       'a backing file': [{...info, otherFiles: ['/x']}, bytes, /it needs \/x/],
+      'a shared root elsewhere': [
+        {...info, otherFiles: ['nbd://evil:10809/root-1.raw']},
+        {...bytes, shared: '../../shared/root-1.raw'},
+        /it needs nbd:/,
+      ],
       'another shared root': [
         {...info, otherFiles: ['../../shared/root-2.raw']},
-        {...bytes, shared: 'root-1.raw'},
+        {...bytes, shared: '../../shared/root-1.raw'},
         /it needs \.\.\/\.\.\/shared\/root-2\.raw/,
       ],
       encryption: [{...info, encrypted: true}, bytes, /encryption of its own/],

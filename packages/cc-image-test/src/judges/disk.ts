@@ -20,7 +20,7 @@ export const judgeAlone = judging<
   ) =>
     verdictOf(
       [
-        ...otherFiles.filter((file) => file.split('/').at(-1) !== shared).map((file) => `it needs ${file}`),
+        ...otherFiles.filter((file) => file !== shared).map((file) => `it needs ${file}`),
         ...(encrypted ? ['it has an encryption of its own'] : []),
         ...(snapshots > 0 ? [`it has ${snapshots} snapshots`] : []),
         ...(virtualSize === bytes ? [] : [`the disk has ${virtualSize} bytes, not ${bytes}`]),

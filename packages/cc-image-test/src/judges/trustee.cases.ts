@@ -82,6 +82,12 @@ export const cases: CasesOf<typeof import('./trustee.js')> = {
     bad: {
       released: [{exitCode: 0, said: ''}, /without evidence/],
       'not asked': [{exitCode: 1, said: 'Connection refused'}, /was not asked: Connection refused/],
+      'an address that says attest': [
+        {exitCode: 1, said: 'error sending request for url (https://attestation.example/kbs/v0/auth): refused'},
+        /was not asked/,
+      ],
+      'no answer in time': [{exitCode: 1, said: '(https://kbs/kbs/v0/attest): operation timed out'}, /was not asked/],
+      'a file that is denied': [{exitCode: 1, said: 'open /x: Permission denied (os error 13)'}, /was not asked/],
     },
     missing: {'no words': [{exitCode: 1, said: ''}]},
   },

@@ -101,7 +101,10 @@ export const judgeSample = judging<{exitCode: number; said: string}>(
   'said',
 )(({exitCode, said}) => {
   if (exitCode === 0) return failed('the broker released it to a machine without evidence')
-  return /unauthorized|denied|attest/i.test(said)
+  // Words of an address are not an answer, and a request that did not arrive has none.
+  const answer = said.replace(/https?:\/\/[^\s)]*/g, '')
+  const lost = /error sending request|timed out|os error|dns error|invalid peer certificate/i.test(answer)
+  return !lost && /unauthorized|denied|attest/i.test(answer)
     ? passed('refused')
     : failed(`the broker was not asked: ${said.replace(/[^ -~]+/g, ' ').slice(-200)}`)
 })
