@@ -1,5 +1,5 @@
 // How long a build takes, beside mkosi for the same packages, and beside a plain copy for the smaller things.
-//   npm run bench -- [--json FILE] [--iso FILE] [--runs N] [--cache DIR] [--only layers|hardened]
+//   npm run bench -- [--json FILE] [--iso FILE] [--runs N] [--cache DIR] [--only layers|hardened] [--sites N]
 // Exits with 1 where mkosi cannot be run: then there is nothing to compare with.
 import {randomBytes} from 'node:crypto'
 import {stat, writeFile} from 'node:fs/promises'
@@ -23,8 +23,10 @@ const {values} = parseArgs({
     runs: {type: 'string', default: '1'},
     cache: {type: 'string', default: '/var/tmp/cc-bench'},
     only: {type: 'string'},
+    sites: {type: 'string', default: '10'},
   },
 })
+const sites = Math.max(Number.parseInt(values.sites, 10) || 10, 2)
 const runs = Math.max(Number.parseInt(values.runs, 10) || 1, 1)
 const cache = resolve(values.cache)
 
@@ -73,7 +75,7 @@ async function measureHardenedOnly(): Promise<void> {
 }
 
 async function showHardened(): Promise<HardenedMeasurement> {
-  const hardened = await measureHardened(lab, join(lab, 'flare/nvflare_cc_image'), 10)
+  const hardened = await measureHardened(lab, join(lab, 'flare/nvflare_cc_image'), sites)
   const {roots, own, shared} = hardened
   const oneSite = Math.min(...hardened.eachSite)
   show(`\n${hardened.sites} hardened images in one run`, hardened.whole)
