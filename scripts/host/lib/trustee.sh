@@ -73,6 +73,7 @@ read_resources() {
 		[[ -n ${resources["images/$i/id"]-} ]] || break
 		[[ ${resources["images/$i/id"]} != *[$'"\\\t']* ]] || fail 4 "$image/trustee/resources.json has an id that cannot be one"
 		ids+=("${resources["images/$i/id"]}")
+		[[ -z ${resources["images/$i/manifestSha256"]-} ]] || check_unchanged "${resources["images/$i/folder"]}" "${resources["images/$i/manifestSha256"]}"
 		for ((j = 0; ; j++)); do
 			path=images/$i/resources/$j
 			[[ -n ${resources["$path/path"]-} ]] || break
@@ -84,6 +85,15 @@ read_resources() {
 		done
 	done
 	((${#ids[@]} > 0 && ${#paths[@]} > 0)) || fail 4 "$image/trustee/resources.json names no image, or no key"
+}
+
+# check_unchanged FOLDER SHA256: the image there is still the one that this folder was made for.
+check_unchanged() {
+	local manifest=$image/$1/manifest.json
+	[[ $1 =~ ^[A-Za-z0-9_][A-Za-z0-9@._-]*(/[A-Za-z0-9_][A-Za-z0-9@._-]*)?$ ]] ||
+		fail 4 "$image/trustee/resources.json names a folder that cannot be one: '$1'"
+	[[ -f $manifest && $(sha256 "$manifest") == "$2" ]] ||
+		fail 4 "the image in '$image/$1' is not the one that this folder was made for" "run the build of all sites again, or use the folder trustee of each image"
 }
 
 # open_record: nobody else works with it until this script ends. It holds hashes of keys, and no key.

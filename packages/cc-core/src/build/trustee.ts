@@ -3,7 +3,7 @@ import {dirname, join, relative} from 'node:path'
 
 import {CcError} from '../errors/index.js'
 import {remove} from '../fs/index.js'
-import type {ImageDirectory} from '../manifest/index.js'
+import {sha256File, type ImageDirectory} from '../manifest/index.js'
 import {keyFacts, openOutput, planTrusteeFolder, usesKbs} from '../seal/index.js'
 import type {TaskContext} from '../steps/index.js'
 import type {SealPlan} from './plan.js'
@@ -48,7 +48,13 @@ export async function mergeTrustee(
   if (folder === null || asking.length === 0) return null
   const parent = dirname(folder)
   const output = await openOutput(folder)
-  const found = asking.map(({path, facts}) => ({...facts, folder: relative(parent, path)}))
+  const found = await Promise.all(
+    asking.map(async ({path, facts}) => ({
+      ...facts,
+      folder: relative(parent, path),
+      manifestSha256: await sha256File(join(path, 'manifest.json')),
+    })),
+  )
   await runTasks(await planTrusteeFolder(output.partial, () => Promise.resolve(found)), context)
   await output.publish()
   return output.path

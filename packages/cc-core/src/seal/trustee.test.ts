@@ -108,6 +108,10 @@ describe('the folder trustee of a run', () => {
       image('plain', parseConfig({hardening: {role: 'client'}})),
     ]
     const seals = images.map((one) => ({outputDir: dirname(one.path)}) as SealPlan)
+    for (const one of images) {
+      mkdirSync(one.path, {recursive: true})
+      writeFileSync(one.file('manifest.json'), JSON.stringify(one.manifest))
+    }
     expect(await mergeTrustee(seals, images, context())).toBe(path('build/trustee'))
     const read = (name: string) => readFileSync(path('build/trustee', name), 'utf8')
     expect(

@@ -13,6 +13,8 @@ export type TrusteeFiles = Record<(typeof trusteeFileNames)[number], string>
 /** An image, and where its directory is as seen from the folder that has the folder trustee; there, by default. */
 export interface TrusteeImage extends ImageFacts {
   folder?: string
+  /** The sha256 of its manifest.json, with `folder`: another image may be there when the keys are sent. */
+  manifestSha256?: string
 }
 
 /**
@@ -35,6 +37,8 @@ export function trusteeFiles(images: readonly TrusteeImage[]): TrusteeFiles {
       images: images.map((facts) => ({
         id: imageId(facts.owner),
         measured: facts.measurement !== null && facts.measurement !== undefined,
+        ...(facts.folder !== undefined &&
+          facts.manifestSha256 !== undefined && {folder: facts.folder, manifestSha256: facts.manifestSha256}),
         resources: resources(facts),
       })),
     }),

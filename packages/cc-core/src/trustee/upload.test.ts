@@ -207,6 +207,31 @@ describe('upload.sh', () => {
     })
   })
 
+  it('sends nothing for an image that was built anew after the folder', () => {
+    image('out/a')
+    image('out')
+    write('out/a/manifest.json', 'as it was')
+    const manifestSha256 = createHash('sha256').update('as it was').digest('hex')
+    const merged = (folder: string) => {
+      for (const [file, text] of Object.entries(trusteeFiles([{...facts(), folder, manifestSha256}])))
+        writeFileSync(path('out/trustee', file), text)
+    }
+    merged('a')
+    expect(run('out', 'upload', first)).toMatchObject({status: 0})
+    write('out/a/manifest.json', 'another one')
+    const sent = read('state/calls')
+    for (const script of ['upload', 'revoke'] as const)
+      expect(run('out', script)).toMatchObject({
+        status: 4,
+        output: expect.stringContaining(`the image in '${path('out')}/a' is not the one`) as string,
+      })
+    rmSync(path('out/a/manifest.json'))
+    expect(run('out', 'upload')).toMatchObject({status: 4})
+    merged('../a')
+    expect(run('out', 'upload')).toMatchObject({status: 4, output: expect.stringContaining("'../a'") as string})
+    expect(read('state/calls')).toBe(sent)
+  })
+
   it('of a run refuses two keys for one path', () => {
     const shared = {sharedRoot: 'federation'}
     for (const name of ['a', 'b']) image(`out/${name}`)
