@@ -328,6 +328,24 @@ in_root() { as_user bash -c 'printf x | dd of="$1/out/shared/root.raw" bs=1 seek
 	done
 }
 
+@test "HOST_DATA is that of the manifest, and no other" {
+	local one other
+	one=$(printf 'ab%.0s' {1..32}) other=$(printf '00%.0s' {1..32})
+	describe production ".launch.hostData = [\"$one\", \"$other\"]"
+	launch --print --ovmf "$firmware_file"
+	ended 0 "host-data=$(for ((i = 0; i < 32; i++)); do printf '\xab'; done | base64)"
+	launch --print --ovmf "$firmware_file" --host-data "$(head -c 32 /dev/zero | base64)"
+	ended 0 "host-data=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	launch --print --ovmf "$firmware_file" --host-data "$(head -c 31 /dev/zero | cat - <(printf x) | base64)"
+	ended 2 "--host-data: the manifest expects q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s= AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, got"
+	describe production '.launch.hostData = ["ab"]'
+	launch --print --ovmf "$firmware_file"
+	ended 4 "not 32 bytes in hexadecimal: 'ab'"
+	describe production '.launch.hostData = []'
+	launch --print --ovmf "$firmware_file"
+	((status == 0)) && [[ $output != *host-data* ]]
+}
+
 @test "a launch with a wrong option or an altered file is refused" {
 	local wrong
 	for wrong in '--vcpus 0' '--vcpus x' '--cpu a,b' '--memory 8' '--memory 8T' '--network bridge=a,b' '--gpu 41:00.0' '--host-data x' '--forward x' \

@@ -16,7 +16,7 @@
 #   --log FILE         disk nvflare-log, raw: the log of FLARE as text, where hardening.logs is disk; tr -d '\0' <FILE
 #   --gpu ADDRESS      pass a GPU through, by its PCI address, bound to vfio-pci; repeatable
 #   --mmio64 MIB       address space for the memory of GPUs that the firmware sets aside; 262144 by default
-#   --host-data TEXT   32 bytes in base64 that the report of the guest will have as HOST_DATA
+#   --host-data TEXT   32 bytes in base64 that the report of the guest will have as HOST_DATA; by default those of the manifest
 #   --ovmf FILE        firmware of the kind AmdSev; by default the one of the distribution
 #   --qemu FILE        QEMU; by default qemu-system-x86_64
 #   --serial-log FILE  write the serial console to a file rather than to standard output

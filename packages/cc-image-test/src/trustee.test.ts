@@ -65,7 +65,8 @@ function image(name: string, settings = config(), digest: string | null = 'a'.re
   }
   mkdirSync(path(name, 'trustee'), {recursive: true})
   writeFileSync(path(name, 'manifest.json'), encodeManifest(manifest))
-  const facts = {config: settings, owner: {image: 'image', site: 'site-1'}, guestPolicy: '0x30000', measurement}
+  const owner = {image: 'image', site: 'site-1'}
+  const facts = {config: settings, owner, guestPolicy: '0x30000', hostData: [], measurement}
   for (const [file, text] of Object.entries(trusteeFiles([facts]))) writeFileSync(path(name, 'trustee', file), text)
   return path(name)
 }

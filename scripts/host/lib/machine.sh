@@ -53,11 +53,28 @@ machine_check() {
 	done
 	[[ $mmio64 =~ ^[0-9]+$ ]] || fail 2 "--mmio64: not a number of MiB: '$mmio64'"
 	[[ -z $host_data || $host_data =~ ^[A-Za-z0-9+/]{43}=$ ]] || fail 2 "--host-data: expected 32 bytes in base64: '$host_data'"
+	choose_host_data
 	for word in "$input" "$output" "$log"; do
 		[[ -z $word || -e $word ]] || fail 2 "there is no data disk '$word'"
 	done
 	[[ -z $log ]] || word=$(format_of "$log") || exit
 	[[ -z $log || $word == raw ]] || fail 2 "--log: text is read from a raw disk only: '$log'" "name it .raw or .img"
+}
+
+# choose_host_data: what the manifest names first, unless another of its values was asked for: a key broker would refuse the
+# machine, and nobody would see why. A manifest that names none leaves it open.
+choose_host_data() {
+	local word values=()
+	list_of launch/hostData
+	for word in "${list[@]}"; do
+		[[ $word =~ ^[0-9a-f]{64}$ ]] || fail 4 "the manifest names HOST_DATA that is not 32 bytes in hexadecimal: '$word'" "take an unaltered copy of the image"
+		values+=("$(printf '%b' "$(sed 's/../\\x&/g' <<<"$word")" | base64 -w 0)")
+	done
+	((${#values[@]} > 0)) || return 0
+	host_data=${host_data:-${values[0]}}
+	for word in "${values[@]}"; do [[ $word != "$host_data" ]] || return 0; done
+	fail 2 "--host-data: the manifest expects ${values[*]}, got '$host_data'" \
+		"leave it out, or build the image with kbs.policy.hostData"
 }
 
 # measured: the expected measurement of this machine, or nothing.

@@ -46,11 +46,12 @@ const policy = z.strictObject({
       'Least versions of the TCB that a report must show. 0 = any, which also accepts firmware with known holes; for `tee` it is what processors have.',
     ),
   hostData: z
-    .array(hexOf(32))
-    .min(1)
+    .union([z.literal('any'), z.array(hexOf(32)).min(1)])
     .nullable()
     .default(null)
-    .describe('HOST_DATA that a launch may have, in hexadecimal; null = any.'),
+    .describe(
+      'HOST_DATA that a launch may have, in hexadecimal, the default first; null = that of the image, which `launch_cc_image.sh` sets; `any`.',
+    ),
   chipIds: z
     .array(hexOf(64))
     .min(1)

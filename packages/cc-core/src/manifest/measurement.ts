@@ -35,6 +35,8 @@ export const launchFactsSchema = z.strictObject({
   memoryMiB: z.int().positive(),
   policy: z.string(),
   guestFeatures: z.string(),
+  /** HOST_DATA that a launch may have, the default first; none: any. An image of an older version does not say. */
+  hostData: z.array(sha256).optional(),
   /** Of the firmware that was measured; null where none was configured. */
   firmwareSha256: sha256.nullable(),
 })

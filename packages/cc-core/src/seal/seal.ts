@@ -26,7 +26,7 @@ import {keyFile, makeKey} from './keys.js'
 import {hostScripts, planTreeFiles, readPackages, seedOf, treeFile} from './prepare.js'
 import {checkSharedPlace, readShared, sharedPartition} from './shared.js'
 import {sfdiskScript} from './table.js'
-import {keyOwner, planTrustee, usesKbs} from './trustee.js'
+import {hostDataOf, keyOwner, planTrustee, usesKbs} from './trustee.js'
 
 /** What an image is made of. */
 export interface SealRequest {
@@ -264,7 +264,8 @@ async function describeImage(sealing: Sealing, measurement: Manifest['measuremen
   return {
     ...{version: 1, name, stage, tool, profile: config.profile, config: encodeImageConfig(config)},
     ...{distribution, source, sourceDateEpoch, buildKey, cmdline},
-    ...{launch: await launchFacts(config.launch), measurement: measurement ?? null},
+    launch: {...(await launchFacts(config.launch)), hostData: hostDataOf(request)},
+    measurement: measurement ?? null,
     initrd: {sealOffset: found.sealOffset},
     disk: {bytes: found.layout.diskBytes},
     partitions: describePartitions(found.layout, config.layout.partitions, found.contents, await readVerity(filled)),

@@ -13,7 +13,7 @@ import {encodeImageConfig, parseConfig, type Config} from '../config/index.js'
 import type {ImageDirectory, Manifest} from '../manifest/index.js'
 import {RecordingReporter, SilentReporter} from '../ui/index.js'
 import {outputPaths, planSeal, type SealRequest} from './index.js'
-import {planTrustee} from './trustee.js'
+import {hostDataOf, planTrustee} from './trustee.js'
 
 let folder: string
 const path = (...names: string[]) => join(folder, ...names)
@@ -42,9 +42,31 @@ const measured: Manifest['measurement'] = {
   entries: [{vcpus: 4, cpuType: 'EPYC-v4', guestFeatures: '0x1', digest: 'a'.repeat(96)}],
 }
 
+const built = (config: Config, buildKey = 'a'.repeat(64)) => ({
+  ...{name: 'image', stage: 'hardened' as const, buildKey},
+  config,
+})
+
+describe('HOST_DATA', () => {
+  it('is of one site and one build, unless it is configured', () => {
+    const with_ = (hostData: 'any' | string[] | null, site = 'site-1') => {
+      const config = withKbs()
+      const kbs = {...config.kbs, policy: {...config.kbs.policy, hostData}}
+      return built({...config, kbs, hardening: {...config.hardening, site}})
+    }
+    const own = hostDataOf(with_(null))
+    expect(own).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/)])
+    expect(hostDataOf(with_(null))).toEqual(own)
+    expect(hostDataOf(with_(null, 'site-2'))).not.toEqual(own)
+    expect(hostDataOf({...with_(null), buildKey: 'b'.repeat(64)})).not.toEqual(own)
+    expect(hostDataOf(with_('any'))).toEqual([])
+    expect(hostDataOf(with_(['c'.repeat(64), 'd'.repeat(64)]))).toEqual(['c'.repeat(64), 'd'.repeat(64)])
+  })
+})
+
 describe('the folder trustee of an image directory', () => {
   it('has policy, reference values, resources and two programs', async () => {
-    const tasks = await planTrustee({name: 'image', config: withKbs()}, path('image'), () => Promise.resolve(measured))
+    const tasks = await planTrustee(built(withKbs()), path('image'), () => Promise.resolve(measured))
     await runTasks(tasks, context())
     const file = (name: string) => readFileSync(path('image/trustee', name), 'utf8')
     expect(file('resource-policy.rego')).toContain(
@@ -58,7 +80,7 @@ describe('the folder trustee of an image directory', () => {
 
   it('is only there where a key comes from a broker', async () => {
     const config = parseConfig({})
-    expect(await planTrustee({name: 'image', config}, path('image'), () => Promise.resolve(measured))).toEqual([])
+    expect(await planTrustee(built(config), path('image'), () => Promise.resolve(measured))).toEqual([])
   })
 
   it('is made by a seal, with the paths that the guest asks for', async () => {
@@ -87,6 +109,10 @@ describe('the folder trustee of an image directory', () => {
     expect(asked).toEqual(['default/site-1/cc-root', 'default/site-1/cc-ro'])
     expect(images[0]?.resources.map((one) => one.path)).toEqual(asked)
     expect(images[0]?.measured).toBe(false)
+    const {launch} = JSON.parse(readFileSync(join(output.partial, 'manifest.json'), 'utf8')) as Manifest
+    expect(launch?.hostData).toEqual(hostDataOf(request))
+    const policy = readFileSync(join(output.partial, 'trustee/resource-policy.rego'), 'utf8')
+    expect(policy).toContain(`"hostData":["${launch?.hostData?.[0] ?? ''}"]`)
     for (const {file} of images[0]?.resources ?? []) expect(existsSync(join(output.partial, file)), file).toBe(true)
   })
 })

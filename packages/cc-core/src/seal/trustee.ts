@@ -1,3 +1,4 @@
+import {createHash} from 'node:crypto'
 import {mkdir, writeFile} from 'node:fs/promises'
 import {basename, join} from 'node:path'
 
@@ -6,6 +7,7 @@ import {CcError} from '../errors/index.js'
 import type {Manifest} from '../manifest/index.js'
 import {planStep, scriptsDirectory, stepTask, writeTask, type Task} from '../steps/index.js'
 import {trusteeFiles, type ImageFacts, type KeyOwner, type TrusteeImage} from '../trustee/index.js'
+import type {SealRequest} from './seal.js'
 
 /** Programs of the folder trustee for who administers the key broker; sources in scripts/host. */
 const trusteeScripts = {'upload.sh': 'upload_to_trustee.sh', 'revoke.sh': 'revoke_from_trustee.sh'} as const
@@ -31,6 +33,21 @@ export function keyOwner({
   return shared === undefined ? owner : {...owner, sharedRoot: basename(shared, '.raw')}
 }
 
+/** What HOST_DATA depends on. */
+type HostDataRequest = Pick<SealRequest, 'name' | 'stage' | 'buildKey' | 'config'>
+
+/**
+ * HOST_DATA that a launch may have: what is configured, else the identity of the image. It is part of the report, so that a
+ * verifier sees for which site and build the machine was started (SEV-SNP firmware ABI, SNP_LAUNCH_FINISH).
+ * @returns 32 bytes each in hexadecimal, the default first; none: any
+ */
+export function hostDataOf({name, stage, buildKey, config}: HostDataRequest): string[] {
+  const {hostData} = config.kbs.policy
+  if (hostData === 'any') return []
+  const identity = JSON.stringify(['HOST_DATA', name, stage, config.hardening.site, buildKey])
+  return hostData ?? [createHash('sha256').update(identity).digest('hex')]
+}
+
 /**
  * What the policy for the keys of an image depends on, from its manifest.
  * @throws E_IMAGE for one of an older version, which does not say how it is launched
@@ -43,7 +60,8 @@ export function keyFacts(manifest: Manifest): ImageFacts {
   }
   const config = parseConfig(manifest.config)
   const {name, launch, measurement, shared} = manifest
-  return {config, owner: keyOwner({name, config, shared: shared?.name}), guestPolicy: launch.policy, measurement}
+  const owner = keyOwner({name, config, shared: shared?.name})
+  return {config, owner, guestPolicy: launch.policy, hostData: launch.hostData ?? [], measurement}
 }
 
 /**
@@ -52,14 +70,16 @@ export function keyFacts(manifest: Manifest): ImageFacts {
  * @param measured what the launch is expected to measure, after the tasks before
  */
 export async function planTrustee(
-  {name, config, shared}: {name: string; config: Config; shared?: string | undefined},
+  request: HostDataRequest & Pick<SealRequest, 'shared'>,
   target: string,
   measured: () => Promise<Manifest['measurement']>,
 ): Promise<Task[]> {
+  const {name, config, shared} = request
   if (!usesKbs(config)) return []
   return planTrusteeFolder(join(target, 'trustee'), async () => {
     const owner = keyOwner({name, config, shared})
-    return [{config, owner, guestPolicy: config.launch.policy, measurement: await measured()}]
+    const hostData = hostDataOf(request)
+    return [{config, owner, guestPolicy: config.launch.policy, hostData, measurement: await measured()}]
   })
 }
 

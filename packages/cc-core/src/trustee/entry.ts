@@ -28,6 +28,8 @@ export interface ImageFacts {
   owner: KeyOwner
   /** The guest policy that it is launched with. */
   guestPolicy: string
+  /** HOST_DATA that a launch may have; none: any. */
+  hostData: readonly string[]
   measurement: Manifest['measurement']
 }
 
@@ -37,15 +39,15 @@ const has = (policy: string, bit: bigint) => (BigInt(policy) & bit) !== 0n
  * What the policy says of an image. Without an expected measurement it has no digests, and nothing is released.
  * @throws E_CONFIG as keyPaths
  */
-export function policyEntry({config, owner, guestPolicy, measurement}: ImageFacts): PolicyEntry {
-  const {minimumTcb, hostData, chipIds} = config.kbs.policy
+export function policyEntry({config, owner, guestPolicy, hostData, measurement}: ImageFacts): PolicyEntry {
+  const {minimumTcb, chipIds} = config.kbs.policy
   return {
     paths: keyPaths(config, owner).map(({path}) => path.split('/')),
     digests: [...new Set((measurement?.entries ?? []).map(({digest}) => digest))].sort(),
     smtAllowed: has(guestPolicy, policyBits.smt),
     singleSocket: has(guestPolicy, policyBits.singleSocket),
     minimumTcb,
-    hostData,
+    hostData: hostData.length === 0 ? null : [...hostData],
     chipIds,
     gpu: config.nvidia.enabled ? 'checked' : 'refused',
   }

@@ -38,7 +38,8 @@ describe('the resource policy, asked with the engine of the key broker', () => {
     [
       'an image that may run on one machine, with its own HOST_DATA',
       entry({
-        policy: {...strict, hostData: ['1'.repeat(64), '2'.repeat(64)], chipIds: ['3'.repeat(128)]},
+        policy: {...strict, chipIds: ['3'.repeat(128)]},
+        hostData: ['1'.repeat(64), '2'.repeat(64)],
       }),
     ],
     ['an image that allows no SMT, on one socket', entry({guestPolicy: '0x120000'})],
