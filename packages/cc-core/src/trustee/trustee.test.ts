@@ -1,10 +1,10 @@
 import {createHash} from 'node:crypto'
 
-import {describe, expect, it} from 'vitest'
+import {beforeAll, describe, expect, it} from 'vitest'
 
 import {parseConfig} from '../config/index.js'
 import {digest, facts, strict, type Changes} from './fixtures/facts.js'
-import {ask} from '../../../../tools/rego/engine.js'
+import {ask, regoProgram} from '../../../../tools/rego/engine.js'
 import {
   evidenceTable,
   imageId,
@@ -18,6 +18,11 @@ import {
   type KeyOwner,
   type PolicyEntry,
 } from './index.js'
+
+// Built on first use, which takes longer than a test may.
+beforeAll(() => {
+  regoProgram()
+}, 900_000)
 
 const entry = (changes: Changes = {}) => policyEntry(facts(changes))
 

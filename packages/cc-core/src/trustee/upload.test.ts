@@ -5,11 +5,16 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 
-import {afterEach, beforeEach, describe, expect, it} from 'vitest'
+import {afterEach, beforeAll, beforeEach, describe, expect, it} from 'vitest'
 
 import {facts, type Changes} from './fixtures/facts.js'
-import {ask} from '../../../../tools/rego/engine.js'
+import {ask, regoProgram} from '../../../../tools/rego/engine.js'
 import {evidenceTable, policyEntry, policyFormat, trusteeFiles} from './index.js'
+
+// Built on first use, which takes longer than a test may.
+beforeAll(() => {
+  regoProgram()
+}, 900_000)
 
 const scripts = fileURLToPath(new URL('../../../../scripts', import.meta.url))
 const client = fileURLToPath(new URL('./fixtures/kbs-client', import.meta.url))
