@@ -73,13 +73,14 @@ function image(name: string, settings = config(), digest: string | null = 'a'.re
 
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'cc-trustee-test-'))
+  regoProgram() // Built on first use, which takes longer than a test may.
   mkdirSync(path('certificates'))
   makeCertificates(path('certificates'))
   writeFileSync(path('token'), 'the token of the administrator, 32+')
   const broker = await startKeyBroker(path('certificates'), () => setup)
   url = broker.url
   server = broker.server
-})
+}, 900_000)
 afterAll(() => {
   server.close()
   rmSync(root, {recursive: true})
