@@ -68,7 +68,7 @@ choose_host_data() {
 	list_of launch/hostData
 	for word in "${list[@]}"; do
 		[[ $word =~ ^[0-9a-f]{64}$ ]] || fail 4 "the manifest names HOST_DATA that is not 32 bytes in hexadecimal: '$word'" "take an unaltered copy of the image"
-		values+=("$(printf '%b' "$(sed 's/../\\x&/g' <<<"$word")" | base64 -w 0)")
+		values+=("$(printf '%b' "$(printf '%s' "$word" | sed 's/../\\x&/g')" | base64 -w 0)")
 	done
 	((${#values[@]} > 0)) || return 0
 	host_data=${host_data:-${values[0]}}
