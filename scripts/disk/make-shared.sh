@@ -26,24 +26,14 @@ trap 'rm -f -- "$partial"' EXIT
 rm -f -- "$partial"
 truncate -s $((offset + length)) -- "$partial"
 
-failed() { # TOOL MESSAGE
-	[[ $2 != *'No space left'* ]] || die E_SPACE "no space left while writing $output" "free some space"
-	die E_STEP_FAILED "$1: $2"
-}
-
 if [[ -n $header ]]; then
-	need cryptsetup python3
-	[[ -n $key_file ]] || die E_STEP_ARGUMENT "--key-file is required with --header"
-	check_key_file "$key_file"
-	# The volume key lies in memory that ends with the namespace.
-	mount -t tmpfs -o mode=0700 tmpfs /mnt
-	luks_volume_key "$header" "$key_file" /mnt/volume-key
+	luks_open_offline "$header" "$key_file"
 	printf '[[%s, %s]]\n' "$offset" "$length" >/mnt/room
-	sha256=$(python3 -B "$scripts_dir/lib/encrypt.py" "$content" "$partial" /mnt/room /mnt/volume-key 2>/mnt/message) ||
-		failed encrypt.py "$(</mnt/message)"
+	luks_encrypt "$content" "$partial" >/mnt/sha256
+	sha256=$(</mnt/sha256)
 else
 	message=$(dd if="$content" of="$partial" bs=1M seek="$offset" oflag=seek_bytes conv=notrunc,sparse status=none 2>&1) ||
-		failed dd "$message"
+		write_failed dd "$message" "$output"
 	read -r sha256 _ < <(openssl dgst -sha256 -r -- "$content")
 fi
 [[ $sha256 =~ ^[0-9a-f]{64}$ ]] || die E_STEP_FAILED "there is no sha256 of $content: '$sha256'"

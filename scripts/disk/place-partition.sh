@@ -31,22 +31,11 @@ start=${place% *} size=${place#* }
 length=$(stat -c %s -- "$content")
 ((length <= size)) || die E_SIZE "$name holds $size bytes, its content has $length"
 
-failed() { # TOOL MESSAGE
-	[[ $2 != *'No space left'* ]] || die E_SPACE "no space left while writing $disk" "free some space"
-	die E_STEP_FAILED "$1: $2"
-}
-
 if [[ -n $header ]]; then
-	need cryptsetup python3
-	[[ -n $key_file ]] || die E_STEP_ARGUMENT "--key-file is required with --header"
-	check_key_file "$key_file"
-	# The volume key lies in memory that ends with the namespace.
-	mount -t tmpfs -o mode=0700 tmpfs /mnt
-	luks_volume_key "$header" "$key_file" /mnt/volume-key
+	luks_open_offline "$header" "$key_file"
 	qcow2_room "$disk" "$start" "$length" >/mnt/room ||
 		die E_STEP_ARGUMENT "$disk has no room set aside for $name" "make the disk with --reserve $name=FILE"
-	python3 -B "$scripts_dir/lib/encrypt.py" "$content" "$disk" /mnt/room /mnt/volume-key 2>/mnt/message ||
-		failed encrypt.py "$(</mnt/message)"
+	luks_encrypt "$content" "$disk"
 	exit 0
 fi
 
@@ -54,6 +43,6 @@ fi
 exec {hash}< <(openssl dgst -sha256 -r -- "$content")
 # The target is the part of the partition that the content fills: convert wants both of one size.
 message=$(qemu-img convert -n -W -f raw --target-image-opts "$content" "$(qcow2_window "$disk" "$start" "$length")" 2>&1) ||
-	failed qemu-img "$message"
+	write_failed qemu-img "$message" "$disk"
 read -r sha256 _ <&"$hash" || die E_STEP_FAILED "openssl has no hash of $content"
 printf '%s\n' "$sha256"

@@ -38,3 +38,25 @@ sys.exit(segments != {"0": wanted})' <<<"$metadata" 2>/dev/null ||
 	[[ $message != *'No key available'* ]] || die E_KEY "the key does not open the image" "give the key that was made with it"
 	die E_STEP_FAILED "cryptsetup luksDump: $message"
 }
+
+# luks_open_offline HEADER KEY_FILE: /mnt is memory that ends with the namespace, and /mnt/volume-key has the volume key.
+luks_open_offline() {
+	need cryptsetup python3
+	[[ -n $2 ]] || die E_STEP_ARGUMENT "--key-file is required with --header"
+	check_key_file "$2"
+	mount -t tmpfs -o mode=0700 tmpfs /mnt
+	luks_volume_key "$1" "$2" /mnt/volume-key
+}
+
+# luks_encrypt CONTENT TARGET: write CONTENT, encrypted with /mnt/volume-key, to the pieces of the file TARGET that /mnt/room
+# lists. Prints the sha256 of what is written.
+luks_encrypt() {
+	python3 -B "$scripts_dir/lib/encrypt.py" "$1" "$2" /mnt/room /mnt/volume-key 2>/mnt/message ||
+		write_failed encrypt.py "$(</mnt/message)" "$2"
+}
+
+# write_failed TOOL MESSAGE FILE: end the step, with the reason why FILE was not written.
+write_failed() {
+	[[ $2 != *'No space left'* ]] || die E_SPACE "no space left while writing $3" "free some space"
+	die E_STEP_FAILED "$1: $2"
+}
