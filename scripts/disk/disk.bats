@@ -16,14 +16,6 @@ teardown() { remove_trees; }
 
 random_tree() { in_namespace python3 "$BATS_TEST_DIRNAME/../test/random-tree.py" "$1" "$dir/tree" "$epoch"; }
 
-# identity TREE: everything that must survive, one entry a line.
-identity() {
-	in_namespace bash -c 'cd "$1" && find . -printf "%y %m %U:%G %n %T@ %s %P -> %l\0" | sed -z "s/^d \(.*\) [0-9]* /d \1 - /" |
-		sort -z | tr "\n\0" "?\n"
-		find . -type f -print0 | sort -z | xargs -0 sha256sum
-		getfattr -R -h -d -m - -e hex . 2>/dev/null' - "$1"
-}
-
 make_filesystem() {
 	step make-filesystem --content "$dir/tree" --output "$dir/fs" --label test --uuid "$uuid" --seed "$uuid" \
 		--source-date-epoch "$epoch" "$@"

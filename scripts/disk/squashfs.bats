@@ -13,14 +13,6 @@ setup() {
 }
 teardown() { remove_trees; }
 
-# identity TREE: everything that must survive, one entry a line.
-identity() {
-	in_namespace bash -c 'cd "$1" && find . -printf "%y %m %U:%G %n %T@ %s %P -> %l\0" | sed -z "s/^d \(.*\) [0-9]* /d \1 - /" |
-		sort -z | tr "\n\0" "?\n"
-		find . -type f -print0 | sort -z | xargs -0 sha256sum
-		getfattr -R -h -d -m - -e hex . 2>/dev/null' - "$1"
-}
-
 make_squashfs() {
 	step make-squashfs --content "$dir/tree" --output "$dir/fs" --level "${level:-1}" --source-date-epoch "$epoch" "$@"
 	((status == 0)) || { echo "$output" && return 1; }

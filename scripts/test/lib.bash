@@ -24,6 +24,15 @@ as_user() { "${user[@]}" "$@"; }
 # in_namespace COMMAND...: where the ids are those that a step sees.
 in_namespace() { as_user bash "$(dirname -- "${BASH_SOURCE[0]}")/../lib/namespace.sh" "$@"; }
 
+# identity TREE: everything that must survive, one entry a line.
+# shellcheck disable=SC2016 # expands in the namespace
+identity() {
+	in_namespace bash -c 'cd "$1" && find . -printf "%y %m %U:%G %n %T@ %s %P -> %l\0" | sed -z "s/^d \(.*\) [0-9]* /d \1 - /" |
+		sort -z | tr "\n\0" "?\n"
+		find . -type f -print0 | sort -z | xargs -0 sha256sum
+		getfattr -R -h -d -m - -e hex . 2>/dev/null' - "$1"
+}
+
 # step NAME ARGUMENT...: run a step of this folder; $output has stdout and stderr.
 step() { run as_user bash "$source_dir/$1.sh" "${@:2}"; }
 
