@@ -20,7 +20,7 @@
 #   [--client-cert FILE]         certificate and key that pip shows to the index
 #   [--timeout NUMBER]           seconds that pip waits for the index
 #   [--retries NUMBER]           how often pip tries again
-#   [--expand NAME]...           a variable of the environment that stands as ${NAME} in URLs or requirements
+#   [--expand NAME]...           stands as ${NAME} in URLs or requirements; standard input has NAME=VALUE, ended by a NUL
 #   [--private FLAG]             some URL has credentials: pip must not put URLs on a command line
 #   --cache PATH                 where pip keeps what it downloaded between builds
 #   --lock NAME                  what is installed, an absolute path in the guest; FLARE is listed there already

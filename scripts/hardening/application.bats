@@ -102,11 +102,17 @@ installed() { in_namespace jq -r '.[] | "\(.name) \(.version)"' "$tree/srv/pytho
 	EOF2
 	# As setuptools does, it writes beside the sources.
 	as_user tee "$app/backend.py" >/dev/null <<-'EOF2'
-		import os, shutil
+		import glob, os, shutil
+		def environments():
+		    for name in glob.glob("/proc/[0-9]*/environ"):
+		        try:
+		            with open(name, "rb") as file: yield file.read()
+		        except OSError: pass  # it has ended
 		def build_wheel(folder, config_settings=None, metadata_directory=None):
 		    os.mkdir("app.egg-info")
 		    assert not os.path.exists("build"), "left out"
-		    assert "INDEX_TOKEN" not in os.environ, "secret"
+		    seen = list(environments())
+		    assert len(seen) > 2 and not any(b"s3cr3t" in text for text in seen), "secret"
 		    name = "six-1.0-py3-none-any.whl"
 		    shutil.copy(os.path.join("wheels", name), os.path.join(folder, name))
 		    return name
@@ -114,8 +120,8 @@ installed() { in_namespace jq -r '.[] | "\(.name) \(.version)"' "$tree/srv/pytho
 	EOF2
 	as_user mkdir "$app/build"
 	for line in . '-e .'; do
-		INDEX_TOKEN=s3cr3t run application --requirements "$(requirements "$line")" --project "$app" \
-			--leave-out "$app/build" --expand INDEX_TOKEN
+		run application --requirements "$(requirements "$line")" --project "$app" --leave-out "$app/build" \
+			--expand INDEX_TOKEN < <(printf 'INDEX_TOKEN=s3cr3t\0')
 		((status == 0)) || { echo "$output" && return 1; }
 		[[ $(installed) == *'six 1.0'* && ! -e $app/app.egg-info ]]
 		[[ -z $(in_namespace find "$tree$dir" "$dir/cache/projects" "$tree/opt/venv" -name '*.pth' -o -name app 2>/dev/null) ]]
@@ -125,13 +131,11 @@ installed() { in_namespace jq -r '.[] | "\(.name) \(.version)"' "$tree/srv/pytho
 
 @test "a variable is expanded by pip, and its value is in no log" {
 	as_user mv "$app/wheels/six-1.0-py3-none-any.whl" "$app/six-1.0+s3cr3t-py3-none-any.whl"
-	export INDEX_TOKEN=s3cr3t
 	run application --requirements "$(requirements './six-1.0+${INDEX_TOKEN}-py3-none-any.whl')" \
-		--share "$app/six-1.0+s3cr3t-py3-none-any.whl" --expand INDEX_TOKEN
+		--share "$app/six-1.0+s3cr3t-py3-none-any.whl" --expand INDEX_TOKEN < <(printf 'INDEX_TOKEN=s3cr3t\0')
 	[[ $output != *s3cr3t* && $output == *'****'* ]] || { echo "$output" && return 1; }
-	unset INDEX_TOKEN
-	run application --requirements "$(requirements six)" --expand INDEX_TOKEN
-	failed_with E_CONFIG "the variable 'INDEX_TOKEN' is not set"
+	run application --requirements "$(requirements six)" --expand INDEX_TOKEN </dev/null
+	failed_with E_CONFIG "the variable 'INDEX_TOKEN' has no value"
 }
 
 @test "another pip than ours is refused" {

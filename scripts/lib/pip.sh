@@ -14,6 +14,7 @@ pip_sha256=bdb1b08f4274833d62c1aa29e20907365a2ceb950410df15fc9521bad440122b
 # downloads are kept between builds.
 pip_open() {
 	pip_tree=$1 pip_cache=$2 pip_run="$1/run/cc-pip"
+	pip_read_variables
 	[[ -x $pip_tree/usr/bin/python3 ]] || die E_PACKAGE "the tree has no python3" "add it: flare.packages in cc.yaml"
 	tree_mounts "$pip_tree"
 	tree_network "$pip_tree"
@@ -26,6 +27,26 @@ pip_open() {
 	# Else pip calls itself for what a build needs, with every URL on the command line.
 	# shellcheck disable=SC2154 # a parameter of the step
 	[[ -z $private ]] || pip_options+=(--use-feature inprocess-build-deps)
+}
+
+# pip_read_variables <VARIABLES: take the values of the names in --expand. They are secrets, so they come neither by the
+# command line nor by the environment, which a process shows to every other one of its user; and bash keeps them to itself.
+declare -A pip_variables=()
+# shellcheck disable=SC2154 # a parameter of the step
+pip_read_variables() {
+	local name pair
+	((${#expand[@]})) || return 0
+	while IFS= read -r -d '' pair; do pip_variables[${pair%%=*}]=${pair#*=}; done
+	for name in "${expand[@]}"; do
+		[[ -n ${pip_variables[$name]-} ]] ||
+			die E_CONFIG "the variable '$name' has no value" "give the step $name=… by standard input, ended by a NUL"
+	done
+}
+
+# pip_print_variables: them again, for a program that reads them.
+pip_print_variables() {
+	local name
+	for name in "${expand[@]}"; do printf '%s=%s\0' "$name" "${pip_variables[$name]}"; done
 }
 
 # pip_unpack: our pip, without its metadata: it is not a package of the environment that it works on.
@@ -43,9 +64,6 @@ pip_unpack() {
 # shellcheck disable=SC2154 # parameters of the step
 pip_configure() {
 	local index name links=()
-	for name in "${expand[@]}"; do
-		[[ -n ${!name-} ]] || die E_CONFIG "the variable '$name' is not set" "export $name=…"
-	done
 	for index in "${!find_links[@]}"; do
 		pip_share "${find_links[index]}" "links-$index"
 		links+=("/run/cc-pip/links-$index")
@@ -79,7 +97,7 @@ pip_configure() {
 pip_expand() {
 	local text name
 	text=$(cat)
-	for name in "${expand[@]}"; do text=${text//"\${$name}"/"${!name}"}; done
+	for name in "${expand[@]}"; do text=${text//"\${$name}"/"${pip_variables[$name]}"}; done
 	printf '%s\n' "$text"
 }
 
@@ -151,12 +169,10 @@ pip_unshare() {
 
 # pip_run VENV FOLDER ARGUMENT...: run our pip with the Python of an environment, in a folder of the tree.
 pip_run() {
-	local venv=$1 folder=$2 name
+	local venv=$1 folder=$2
 	# shellcheck disable=SC2016 # expands in the tree
 	in_tree "$pip_tree" env "${pip_environment[@]}" sh -c 'cd "$1" && shift && exec "$@"' - "$folder" \
-		"$venv/bin/python3" /run/cc-pip/lib/pip-run.py "${@:3}" < <(
-			for name in "${expand[@]}"; do printf '%s=%s\0' "$name" "${!name}"; done
-		)
+		"$venv/bin/python3" /run/cc-pip/lib/pip-run.py "${@:3}" < <(pip_print_variables)
 }
 
 # pip_install VENV REQUIREMENTS FOLDER: install a requirements file, both paths in the guest, with FOLDER as the working
@@ -164,7 +180,7 @@ pip_run() {
 pip_install() {
 	local venv=$1 requirements=$2 folder=$3
 	pip_run "$venv" "$folder" install "${pip_options[@]}" -r "$requirements" 2>&1 |
-		python3 -I "$scripts_dir/lib/pip-redact.py" "${expand[@]}" |
+		python3 -I "$scripts_dir/lib/pip-redact.py" <(pip_print_variables) |
 		tee "$pip_run/log" >&2 || pip_blame "$pip_run/log"
 	# pip remembers where a file came from: a path of this host, or a URL that may have credentials.
 	find "$pip_tree$venv" -path '*.dist-info/direct_url.json' -delete

@@ -2,7 +2,8 @@ import {CcError} from '../errors/index.js'
 
 /**
  * Texts without what is secret in their URLs. User and password, and the query, are replaced by `${CC_PIP_n}` and kept
- * as variables for the environment of the step, since everybody on the host can read a command line.
+ * as variables that the step reads from standard input: every user can read a command line, and a process shows its
+ * environment to all processes of its user.
  */
 export class Credentials {
   readonly variables: Record<string, string> = {}

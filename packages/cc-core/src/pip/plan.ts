@@ -12,8 +12,8 @@ export interface PipPlan {
   parameters: Record<string, StepValue>
   /** Identities of the local files that pip may take. */
   inputs: string[]
-  /** Variables for the environment of the step. */
-  environment: Record<string, string>
+  /** What the step reads from standard input: the values of the variables, NAME=VALUE, each ended by a NUL. */
+  input: string
   /** What a person should know. */
   notes: string[]
 }
@@ -119,10 +119,7 @@ async function planSettings(
   const names = [...new Set([...variables, ...own, ...Object.keys(credentials.variables)])].filter(
     (name) => name !== undefined,
   )
-  const environment = Object.fromEntries(
-    // These the step has anyway; its own PATH must stay.
-    names.filter((name) => name !== 'PATH').map((name) => [name, credentials.variables[name] ?? variable(name)]),
-  )
+  const values = names.map((name) => `${name}=${credentials.variables[name] ?? variable(name)}\0`)
   return {
     parameters: {
       ...index,
@@ -134,7 +131,7 @@ async function planSettings(
       private: inFile || Object.keys(credentials.variables).length > 0,
     },
     inputs: await Promise.all(folders.map((folder) => identityOf(folder))),
-    environment,
+    input: values.join(''),
     notes: [...notes, ...settingNotes(taken, ignored, credentials)],
   }
 }

@@ -19,8 +19,8 @@ export interface PlannedStep {
   inputs: readonly string[]
   /** Keep a copy of the tree behind this step. */
   checkpoint: boolean
-  /** Variables that it needs besides: what is secret. They are neither shown nor logged, and no part of its key. */
-  environment?: Readonly<Record<string, string>>
+  /** What it reads from standard input: what is secret. It is neither shown nor logged, and no part of its key. */
+  input?: string
   /** What a person should know before it runs. */
   notes?: readonly string[]
 }
@@ -28,7 +28,7 @@ export interface PlannedStep {
 export interface StepOptions {
   inputs?: readonly string[]
   checkpoint?: boolean
-  environment?: Readonly<Record<string, string>>
+  input?: string
   notes?: readonly string[]
 }
 
@@ -45,7 +45,7 @@ export function scriptsDirectory(): string {
 export async function planStep(
   id: string,
   parameters: Readonly<Record<string, StepValue>>,
-  {inputs = [], checkpoint = false, environment = {}, notes = []}: StepOptions = {},
+  {inputs = [], checkpoint = false, input = '', notes = []}: StepOptions = {},
 ): Promise<PlannedStep> {
   const script = join(scriptsDirectory(), `${id}.sh`)
   const contract = await readContract(script)
@@ -59,7 +59,7 @@ export async function planStep(
   for (const {name, required} of contract.parameters) {
     if (required && !argv.includes(`--${name}`)) throw new CcError('E_BUG', `the step ${id} needs --${name}`)
   }
-  return {id, contract, argv, inputs, checkpoint, environment, notes}
+  return {id, contract, argv, inputs, checkpoint, input, notes}
 }
 
 function words(name: string, value: StepValue): string[] {

@@ -96,11 +96,11 @@ export interface CallOptions {
  * @throws CcError with the code that the step named, else E_STEP_FAILED
  */
 export async function callStep(step: PlannedStep, {logFile, signal, onLine}: CallOptions = {}): Promise<string> {
-  const env = step.environment ?? {}
+  const {input = ''} = step
   try {
     const {stdout} = await run(step.argv, {
       collect: true,
-      ...(Object.keys(env).length > 0 && {env, secret: true}),
+      ...(input !== '' && {input, secret: true}),
       onLine: (text, stream) => {
         if (stream === 'stderr') onLine?.(text)
       },

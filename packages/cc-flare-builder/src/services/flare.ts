@@ -145,7 +145,7 @@ async function flareSteps(config: Config, base: ImageDirectory, tree: string, wo
         ...epoch,
       },
       // No checkpoint: opening the base image again takes about as long as unpacking one.
-      {inputs: [...files, ...pip.inputs], environment: pip.environment, notes: pip.notes},
+      {inputs: [...files, ...pip.inputs], input: pip.input, notes: pip.notes},
     ),
     planStep('flare/30-service', {tree, venv, workspace, user: os.user.name, group: os.user.group}),
     planStep('base/88-verify', {tree, keep: os.keep}),

@@ -24,7 +24,7 @@ export async function hardeningSteps(request: StepsRequest): Promise<PlannedStep
   const {config, requirements, tree, workDir, sourceDateEpoch} = request
   const {os, flare, hardening, layout} = config
   const {venv} = flare
-  const {inputs, environment, notes} = requirements
+  const {inputs, input, notes} = requirements
   const {setuid, lockdown, mounts, workspace, logs, memoryDenyWriteExecute, netlink, limits} = hardening
   const epoch = {'source-date-epoch': sourceDateEpoch}
   const python = [venv, '/usr/lib/python3']
@@ -47,7 +47,7 @@ export async function hardeningSteps(request: StepsRequest): Promise<PlannedStep
         lock,
         ...epoch,
       },
-      {inputs, environment, notes, checkpoint: true},
+      {inputs, input, notes, checkpoint: true},
     ),
     planStep('hardening/20-remove', {tree, venv, setuid, ...epoch}),
     planStep(
