@@ -136,6 +136,34 @@ nothing_left() {
 	[[ ! -e $dir/fs && ! -e $dir/fs.partial ]]
 }
 
+@test "a file that cannot be read is refused, not sealed empty" {
+	echo text >"$dir/tree/file"
+	# Its owner is not in the map of the namespace, so not even root there may read it.
+	chmod 600 "$dir/tree/file"
+	step make-squashfs --content "$dir/tree" --output "$dir/fs" --level 1 --source-date-epoch "$epoch"
+	failed_with E_STEP_FAILED "$dir/tree/file"
+	nothing_left "$dir/fs"
+}
+
+# with_room SIZE COMMAND: run a step in a namespace where $dir/small has that much room, and list what it leaves there.
+with_room() {
+	run in_namespace bash -c 'mkdir "$1/small" && mount -t tmpfs -o size="$2" tmpfs "$1/small" &&
+		CC_STEP_NAMESPACE=1 bash "${@:3}"; status=$?; echo "left: $(ls -A "$1/small")"; exit $status' - "$dir" "$1" "$BATS_TEST_DIRNAME/$2.sh" "${@:3}"
+	rmdir "$dir/small"
+}
+
+@test "no room left is said so, and leaves nothing: a file system, and a shared root" {
+	in_namespace bash -c 'head -c 3000000 /dev/urandom >"$1/tree/file"' - "$dir"
+	with_room 1M make-squashfs --content "$dir/tree" --output "$dir/small/fs" --level 1 --source-date-epoch "$epoch"
+	failed_with E_SPACE 'is full'
+	[[ $output == *'left: ' ]]
+	make_squashfs
+	step make-luks-header --content "$dir/fs" --header "$dir/header" --key-file "$dir/key" --uuid 11111111-2222-4333-8444-555555555555
+	with_room 1M make-shared --content "$dir/fs" --offset 2097152 --header "$dir/header" --key-file "$dir/key" --output "$dir/small/root.raw"
+	failed_with E_SPACE 'no space left'
+	[[ $output == *'left: ' ]]
+}
+
 @test "an altered, damaged or unknown file system gives no tree" {
 	as_user bash -c 'head -c 300000 /dev/urandom | base64 >"$1/tree/file"' - "$dir"
 	make_squashfs
