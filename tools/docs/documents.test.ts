@@ -1,10 +1,11 @@
 import {execFileSync} from 'node:child_process'
 import {existsSync, readFileSync} from 'node:fs'
-import {join} from 'node:path'
+import {dirname, join, normalize} from 'node:path'
 
 import {describe, expect, it} from 'vitest'
 
 import {findSteps, generateDocuments, repository} from './documents.js'
+import {anchorsOf, linksOf, raggedRows} from './markdown.js'
 
 const documents = await generateDocuments()
 const tracked = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
@@ -34,13 +35,55 @@ describe('the generated documents', () => {
   })
 })
 
-describe('links in the documents', () => {
-  const pages = tracked.filter((path) => path.endsWith('.md') && !path.endsWith('CHANGELOG.md'))
+const pages = tracked.filter((path) => path.endsWith('.md') && !path.endsWith('CHANGELOG.md'))
+const textOf = (page: string) => readFileSync(join(repository, page), 'utf8')
 
-  it.each(pages)('%s links only to what is there', (page) => {
-    const text = readFileSync(join(repository, page), 'utf8')
-    const targets = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, target = '']) => target)
-    const broken = targets.filter((target) => !existsSync(join(repository, page, '..', target)))
+/** The page or folder, and the anchor in it, that a link leads to. */
+function targetOf(page: string, link: string): [path: string, anchor: string] {
+  const [path = '', anchor = ''] = link.split('#')
+  return [path === '' ? page : normalize(join(dirname(page), path)), anchor]
+}
+
+/** Why a link of a page leads nowhere; null where it leads somewhere. */
+function brokenLink(page: string, link: string): string | null {
+  const [path, anchor] = targetOf(page, link)
+  if (!existsSync(join(repository, path))) return `${link}: no such file`
+  if (!tracked.some((file) => file === path || file.startsWith(`${path.replace(/\/$/, '')}/`)))
+    return `${link}: not part of the repository`
+  if (anchor === '' || anchorsOf(textOf(path)).includes(anchor)) return null
+  return `${link}: no such heading`
+}
+
+describe('the pages', () => {
+  it.each(pages)('%s links only to files and headings that exist', (page) => {
+    const broken = linksOf(textOf(page)).flatMap((link) => brokenLink(page, link) ?? [])
     expect(broken).toEqual([])
+  })
+
+  it.each(pages)('%s has tables whose rows all have the same number of cells', (page) => {
+    expect(raggedRows(textOf(page))).toEqual([])
+  })
+
+  it('are all reached from docs/README.md, and that one from README.md', () => {
+    const reached = new Set<string>(['docs/README.md'])
+    for (const page of reached)
+      for (const link of linksOf(textOf(page))) {
+        const [path] = targetOf(page, link)
+        if (path.endsWith('.md')) reached.add(path)
+      }
+    expect(pages.filter((page) => page.startsWith('docs/') && !reached.has(page))).toEqual([])
+    expect(linksOf(textOf('README.md'))).toContain('docs/README.md')
+  })
+
+  it('would not pass with a link to a missing file, a missing heading, or an ignored file', () => {
+    const links = ['usage/none.md', 'boot.md#none', '#none', '../node_modules', 'boot.md#key-sources', 'usage']
+    expect(links.map((link) => brokenLink('docs/architecture.md', link))).toEqual([
+      'usage/none.md: no such file',
+      'boot.md#none: no such heading',
+      '#none: no such heading',
+      '../node_modules: not part of the repository',
+      null,
+      null,
+    ])
   })
 })
