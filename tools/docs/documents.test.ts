@@ -69,7 +69,7 @@ describe('the pages', () => {
     for (const page of reached)
       for (const link of linksOf(textOf(page))) {
         const [path] = targetOf(page, link)
-        if (path.endsWith('.md')) reached.add(path)
+        if (path.endsWith('.md') && pages.includes(path)) reached.add(path)
       }
     expect(pages.filter((page) => page.startsWith('docs/') && !reached.has(page))).toEqual([])
     expect(linksOf(textOf('README.md'))).toContain('docs/README.md')
