@@ -46,19 +46,20 @@ function schema(): string {
 function configuration(): string {
   return `# Configuration
 
-One YAML file, given with \`--config FILE\`. Every key may be left out: then the default holds. \`--set KEY.KEY=VALUE\`
-changes one key; it may be repeated, and it wins over the file. \`--print-config\` shows what is in force.
+The configuration is one YAML file, given with \`--config FILE\`. A key that is left out has its default.
+\`--set KEY.KEY=VALUE\` changes one key; it may be repeated, and it takes precedence over the file. \`--print-config\` shows
+the effective configuration.
 
-A wrong file is refused before anything is done, and every problem in it is named at once. Relative paths in the file
-are taken from the folder of the file, those in \`--set\` from the working directory. Editors can check the file with
-[cc.schema.json](cc.schema.json): put this line at its top, with the path where you have it.
+A wrong file is refused before anything is written, with all of its problems at once. Relative paths in the file are
+relative to the folder of the file; those in \`--set\` are relative to the working directory. Editors can check the file
+with [cc.schema.json](cc.schema.json): put this line at its top, with your path of the schema.
 
 \`\`\`yaml
 # yaml-language-server: $schema=docs/cc.schema.json
 \`\`\`
 
-A size is a number of bytes, or ends in K, M, G or T: powers of 1024. \`20G\`, \`20g\`, \`20GB\`, \`20GiB\` and \`20 GiB\` are the
-same size. A bit mask is hexadecimal or decimal. \`<name>\` stands for the name of a partition.
+A size is a number of bytes, or ends in K, M, G or T: powers of 1024. \`20G\`, \`20g\`, \`20GB\`, \`20GiB\` and \`20 GiB\` are
+the same size. A bit mask is hexadecimal or decimal. \`<name>\` stands for the name of a partition.
 
 ${configReference()}`
 }
@@ -71,12 +72,12 @@ A command that fails prints one line \`error[CODE]: what was wrong\` and lines \
 \`--json\` it prints \`{"error": {"code", "message", "exitCode", "suggestions"}}\` on standard output. Codes and exit statuses
 are stable; the texts are not.
 
-A step that fails prints the same lines and exits with 1; the command gives its own exit status to the code.
+A step that fails prints the same lines and exits with 1. The exit status of the command depends on the code.
 
 ${table(['Code', 'Exit', 'Meaning'], rows)}
 Exit statuses: 0 success, ${exits.bug} our bug, ${exits.usage} usage or configuration, ${exits.host} the host lacks something,
-${exits.input} bad input, ${exits.step} a step failed, ${exits.space} no space, ${exits.check} a check of the image failed. A signal gives 128 and its
-number: ${exits.interrupted} for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
+${exits.input} bad input, ${exits.step} a step failed, ${exits.space} no space, ${exits.check} a check of the image failed. After a signal the exit
+status is 128 plus its number: ${exits.interrupted} for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
 `
 }
 
@@ -90,9 +91,10 @@ function hostTools(): string {
   ])
   return `# Programs of the host
 
-What the commands call, and the Debian and Ubuntu package that has it. \`cc-image-test host\` checks all of them with
-their versions, and every build does before it starts; the error is \`E_HOST_TOOL\`. Where no version is given, that of
-every release since Debian 11 will do. Node.js has to be ${oldest.node} or newer.
+This table lists the programs that the commands call, and the Debian and Ubuntu packages that contain them.
+\`cc-image-test host\` checks all programs and their versions, and every build does so before it starts; the error is
+\`E_HOST_TOOL\`. If no version is given, every release since Debian 11 has a sufficient one. Node.js must be
+${oldest.node} or newer.
 
 ${table(['Program', 'Package', 'For', 'From', 'What needs it'], rows)}`
 }
@@ -104,13 +106,14 @@ export interface GroupedStep {
 }
 
 const meaning: Record<string, string> = {
-  source: 'Where the operating system comes from: an ISO or a package mirror.',
-  base: 'What makes a bare system the base image, in this order.',
-  flare: 'What makes a base image the FLARE image.',
-  hardening: 'What makes a FLARE image the hardened one.',
+  source: 'Get the operating system from an ISO or a package mirror.',
+  base: 'Turn a bare system into the base image, in this order.',
+  flare: 'Turn a base image into the FLARE image.',
+  hardening: 'Turn a FLARE image into the hardened image.',
   disk: 'From a tree to a disk and back: seal and open.',
-  boot: 'What starts an image: the boot loader file of the ESP, and what a launch is expected to measure.',
-  tree: 'What is done to a tree as a whole.',
+  boot: 'Make the boot files of the ESP, and compute the expected launch digest.',
+  tree: 'Save, restore, list and remove a tree.',
+  attack: 'Add a probe to a copy of a hardened image, for cc-image-test hardened.',
 }
 
 /** Folders of scripts that hold no steps: shared code, files of the guest and of the host that runs it, helpers of the tests. */
@@ -147,18 +150,18 @@ function steps(found: readonly GroupedStep[]): string {
   ])
   return `# Steps
 
-A step is one bash script in \`scripts/\` with one purpose. The comment at its head is its contract, and this table is made
-from those comments. The same comments are what \`--help\` prints, and what every call is checked against.
+A step is one bash script in \`scripts/\` with one purpose. The comment at its head is its contract. This table is made
+from those comments. \`--help\` prints the same comment, and every call is checked against it.
 
 ${explained}
 How to read the table:
 
 - A parameter in brackets is optional; one with \`...\` may be repeated. DIR and FILE must exist, PATH need not; all three are
   absolute. NUMBER is decimal digits, SIZE is bytes, FLAG takes no value, every other word is any text.
-- Inputs are the parameters that name something which must be there. A step that is given \`--tree DIR\` changes that tree.
-- \`namespace\`: the script enters a user namespace by itself, where it is root over the subordinate ids of the caller. Run
-  by root it does without the user namespace.
-- No step reads a variable of the caller, but \`PATH\`, \`TMPDIR\` and the usual proxy variables.
+- Inputs are the parameters that name something that must exist. A step with \`--tree DIR\` changes that tree.
+- \`namespace\`: the script enters a user namespace itself, in which it is root over the subordinate IDs of the caller. As
+  root it needs no user namespace.
+- Of the caller's environment, a step reads only \`PATH\`, \`TMPDIR\` and the usual proxy variables.
 - A step that fails prints \`error[CODE]: …\` as its first line on standard error, and exits with 1. Codes are in
   [errors.md](errors.md).
 
