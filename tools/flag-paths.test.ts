@@ -72,6 +72,16 @@ for (const [command, {source}] of Object.entries(commands)) {
   for (const arg of Object.values(args)) flags.push({command, label: arg.name, flag: arg})
 }
 
+describe('the variables of flags', () => {
+  it.each(Object.entries(classes))('%s has one for each flag that is not repeated', (_, {baseFlags, flags: own}) => {
+    const all = Object.entries({...baseFlags, ...own}) as [string, {env?: string; multiple?: boolean}][]
+    const wanted = all.map(([name, {multiple}]) =>
+      multiple === true ? undefined : `CC_${name.toUpperCase().replaceAll('-', '_')}`,
+    )
+    expect(all.map(([, {env}]) => env)).toEqual(wanted)
+  })
+})
+
 /** What a value leads to, that each kind of flag has to refuse, and words of the message. */
 const refusedBy = (what: NamedPath | undefined): [string, string][] => {
   if (what === 'output')

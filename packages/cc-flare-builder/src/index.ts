@@ -1,7 +1,7 @@
 import {resolve} from 'node:path'
 
 import {Flags} from '@oclif/core'
-import {CcCommand, keyFlags, names} from 'cc-core/command'
+import {CcCommand, keyFlags, names, withEnvironment} from 'cc-core/command'
 
 import {planFlare} from './services/flare.js'
 
@@ -21,7 +21,7 @@ It needs no root and asks nothing. What the image is (os, boot, layout) is taken
     {description: 'Print each step as a command to run by hand', command: '<%= config.bin %> --dry-run'},
   ]
 
-  static override flags = {
+  static override flags = withEnvironment({
     image: names(
       {kind: 'any'},
       Flags.string({
@@ -32,7 +32,7 @@ It needs no root and asks nothing. What the image is (os, boot, layout) is taken
     ),
     ...keyFlags('base'),
     size: Flags.string({summary: 'Size of the disk, such as 20G.', helpValue: 'SIZE', default: '10G'}),
-  }
+  })
 
   async run(): Promise<object> {
     const {image, size, 'root-key': rootKey, 'new-root-key': newRootKey, 'print-config': print} = this.flags

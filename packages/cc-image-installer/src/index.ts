@@ -1,7 +1,7 @@
 import {resolve} from 'node:path'
 
 import {Flags} from '@oclif/core'
-import {CcCommand, names} from 'cc-core/command'
+import {CcCommand, names, withEnvironment} from 'cc-core/command'
 
 import {planInstall} from './services/install.js'
 
@@ -24,7 +24,7 @@ Without --iso it installs from the package mirror that this host is configured f
     {description: 'Print each step as a command to run by hand', command: '<%= config.bin %> --dry-run'},
   ]
 
-  static override flags = {
+  static override flags = withEnvironment({
     iso: names(
       {kind: 'file'},
       Flags.string({
@@ -40,7 +40,7 @@ Without --iso it installs from the package mirror that this host is configured f
         helpValue: 'FILE',
       }),
     ),
-  }
+  })
 
   async run(): Promise<object> {
     const {iso, 'iso-sha256': isoSha256, 'root-key': key, 'print-config': print} = this.flags

@@ -1,20 +1,20 @@
 import {resolve} from 'node:path'
 
 import {Flags, type Command} from '@oclif/core'
-import {BaseCommand, names, type FlagsOf} from 'cc-core/command'
+import {BaseCommand, names, type FlagsOf, withEnvironment} from 'cc-core/command'
 import {atomicWrite} from 'cc-core/fs'
 import {assertChecks, reportHtml, reportJson, reportJunit, reportTable, type Report} from 'cc-core/report'
 
 /** The base of all commands here: checks are run, shown as a table or JSON, and written as JUnit and HTML. */
 export abstract class CheckCommand<T extends typeof Command> extends BaseCommand<T> {
-  static override baseFlags = {
+  static override baseFlags = withEnvironment({
     ...BaseCommand.baseFlags,
     junit: names('output-file', Flags.string({summary: 'Also write the results as JUnit XML.', helpValue: 'FILE'})),
     html: names(
       'output-file',
       Flags.string({summary: 'Also write them as one self-contained HTML page.', helpValue: 'FILE'}),
     ),
-  }
+  })
 
   declare protected flags: FlagsOf<typeof CheckCommand> & FlagsOf<T>
 

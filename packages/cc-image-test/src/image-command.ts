@@ -1,7 +1,7 @@
 import {resolve} from 'node:path'
 
 import {Flags, type Command} from '@oclif/core'
-import {configFlags, configOf, names, type FlagsOf} from 'cc-core/command'
+import {configFlags, configOf, names, type FlagsOf, withEnvironment} from 'cc-core/command'
 import {encodeConfig, printConfig, type Config} from 'cc-core/config'
 
 import {CheckCommand} from './check-command.js'
@@ -28,7 +28,7 @@ const defaults = {memory: 1024, seconds: 600}
 
 /** The base of the commands that test an image. */
 export abstract class ImageCommand<T extends typeof Command> extends CheckCommand<T> {
-  static override baseFlags = {
+  static override baseFlags = withEnvironment({
     ...CheckCommand.baseFlags,
     ...configFlags,
     image: imageFlag('confidential_computing_image'),
@@ -57,7 +57,7 @@ export abstract class ImageCommand<T extends typeof Command> extends CheckComman
       default: defaults.memory,
     }),
     'dry-run': Flags.boolean({summary: 'List the checks and the command of the boot, and run none.'}),
-  }
+  })
 
   declare protected flags: FlagsOf<typeof ImageCommand> & FlagsOf<T>
 

@@ -1,7 +1,7 @@
 import {resolve} from 'node:path'
 
 import {Flags} from '@oclif/core'
-import {BaseCommand, globalGroup, names} from 'cc-core/command'
+import {BaseCommand, globalGroup, names, withEnvironment} from 'cc-core/command'
 import {formatSize, parseSize} from 'cc-core/config'
 import {CcError} from 'cc-core/errors'
 import {growImage, planGrow, showGrow, type GrowResult} from 'cc-core/resize'
@@ -27,7 +27,7 @@ It needs no root and no key, and reads no content. An interrupted run leaves a w
     },
   ]
 
-  static override flags = {
+  static override flags = withEnvironment({
     image: names(
       {kind: 'any'},
       Flags.string({
@@ -45,7 +45,7 @@ It needs no root and no key, and reads no content. An interrupted run leaves a w
       summary: 'Print each step as a command to run by hand, and run none.',
       helpGroup: globalGroup,
     }),
-  }
+  })
 
   async run(): Promise<object> {
     const request = {image: resolve(this.flags.image), sizeBytes: bytesOf(this.flags.size)}

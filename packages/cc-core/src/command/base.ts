@@ -2,6 +2,7 @@ import {Command, Errors, Flags, type Interfaces} from '@oclif/core'
 
 import {CcError, toCcError} from '../errors/index.js'
 import {createReporter, type Reporter} from '../ui/index.js'
+import {withEnvironment} from './environment.js'
 import {checkNamedPaths} from './path-flags.js'
 
 /** Heading of the flags that all commands have. */
@@ -18,9 +19,9 @@ type ArgsOf<T extends typeof Command> = Interfaces.InferredArgs<T['args']>
 export abstract class BaseCommand<T extends typeof Command> extends Command {
   static override enableJsonFlag = true
 
-  static override baseFlags = {
+  static override baseFlags = withEnvironment({
     verbose: Flags.boolean({summary: 'Show the output of each step.', helpGroup: globalGroup}),
-  }
+  })
 
   protected flags!: FlagsOf<T>
   protected args!: ArgsOf<T>

@@ -10,13 +10,13 @@ import {captureOutput} from '@oclif/test'
 import {afterEach, beforeEach, describe, expect, it, vi} from 'vitest'
 
 import {CcError} from '../errors/index.js'
-import {CcCommand} from './index.js'
+import {CcCommand, withEnvironment} from './index.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Does what its flag says. */
 class Sample extends CcCommand<typeof Sample> {
-  static override flags = {do: Flags.string({default: 'show'}), name: Flags.string()}
+  static override flags = withEnvironment({do: Flags.string({default: 'show'}), name: Flags.string()})
 
   async run(): Promise<unknown> {
     const config = this.loadConfig({'os.hostname': this.flags.name})
@@ -54,6 +54,22 @@ describe('CcCommand', () => {
       workDir: join(process.cwd(), 'out/.work'),
       hostname: 'cc',
     })
+  })
+
+  it('takes from the environment what no flag says', async () => {
+    vi.stubEnv('CC_OUTPUT', '/o')
+    vi.stubEnv('CC_WORK_DIR', '/w')
+    vi.stubEnv('CC_NAME', 'b')
+    vi.stubEnv('CC_SET', 'os.hostname=x')
+    expect((await sample()).result).toEqual({output: '/o', workDir: '/w', hostname: 'b'})
+    expect((await sample('--output', '/p', '--name', 'c')).result).toMatchObject({output: '/p', hostname: 'c'})
+    vi.stubEnv('CC_PRINT_CONFIG', '1')
+    expect((await sample()).stdout).toMatch(/^profile: development/)
+    vi.stubEnv('CC_PRINT_CONFIG', '0')
+    expect((await sample()).stdout).toBe('')
+    vi.stubEnv('CC_OUTPUT', '/proc/version/x')
+    expect(await sample()).toMatchObject({exit: 2, stderr: expect.stringContaining('--output') as string})
+    vi.unstubAllEnvs()
   })
 
   it('puts the own flags of a command over --set', async () => {

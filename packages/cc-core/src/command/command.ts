@@ -8,6 +8,7 @@ import type {Reporter} from '../ui/index.js'
 import {BaseCommand, globalGroup, type FlagsOf} from './base.js'
 import {imageJson, summary, throwFailures} from './built-images.js'
 import {configFlags, configOf} from './config-flags.js'
+import {withEnvironment} from './environment.js'
 import {names} from './path-flags.js'
 
 /** What a service needs from the command line besides its own options. Paths are absolute. */
@@ -25,7 +26,7 @@ export interface CommandContext {
 
 /** The base of the commands that build images: a configuration, a folder to write to, and a plan that is run or shown. */
 export abstract class CcCommand<T extends typeof Command> extends BaseCommand<T> {
-  static override baseFlags = {
+  static override baseFlags = withEnvironment({
     ...BaseCommand.baseFlags,
     ...configFlags,
     output: names(
@@ -49,7 +50,7 @@ export abstract class CcCommand<T extends typeof Command> extends BaseCommand<T>
       summary: 'Print each step as a command to run by hand, and run none.',
       helpGroup: globalGroup,
     }),
-  }
+  })
 
   declare protected flags: FlagsOf<typeof CcCommand> & FlagsOf<T>
   protected context!: CommandContext

@@ -1,3 +1,4 @@
+export {withEnvironment} from './environment.js'
 export {BaseCommand, globalGroup, type FlagsOf} from './base.js'
 export {CcCommand, type CommandContext} from './command.js'
 export {configFlags, configOf} from './config-flags.js'

@@ -1,3 +1,4 @@
+import {withEnvironment} from 'cc-core/command'
 import {ImageCommand, imageFlag} from '../image-command.js'
 import {flareSuite} from '../services/flare.js'
 
@@ -18,7 +19,7 @@ Without KVM it takes a few minutes.`
     },
   ]
 
-  static override flags = {image: imageFlag('nvflare_cc_image')}
+  static override flags = withEnvironment({image: imageFlag('nvflare_cc_image')})
 
   async run(): Promise<object> {
     return this.test(flareSuite)

@@ -1,3 +1,4 @@
+import {withEnvironment} from 'cc-core/command'
 import {Flags} from '@oclif/core'
 
 import {defaultJobs} from '../attack/jobs.js'
@@ -26,7 +27,7 @@ minute and more, and all of it a long time; --quick tries one manipulation of ea
     {description: 'List all of them', command: '<%= config.bin %> <%= command.id %> --image DIR --dry-run'},
   ]
 
-  static override flags = {
+  static override flags = withEnvironment({
     image: imageFlag('nvflare_cc_image_hardened'),
     quick: Flags.boolean({summary: 'Try one manipulation of each kind instead of all.', exclusive: ['only']}),
     only: Flags.string({summary: 'Make this check only; may be repeated.', helpValue: 'ID', multiple: true}),
@@ -40,7 +41,7 @@ minute and more, and all of it a long time; --quick tries one manipulation of ea
       min: 1,
       max: 64,
     }),
-  }
+  })
 
   async run(): Promise<object> {
     const {quick, only = [], jobs, memory, resume} = this.flags

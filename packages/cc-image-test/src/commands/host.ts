@@ -1,7 +1,7 @@
 import {resolve} from 'node:path'
 
 import {Flags} from '@oclif/core'
-import {names} from 'cc-core/command'
+import {names, withEnvironment} from 'cc-core/command'
 
 import {CheckCommand} from '../check-command.js'
 import {testHost} from '../services/host.js'
@@ -19,7 +19,7 @@ export default class Host extends CheckCommand<typeof Host> {
     },
   ]
 
-  static override flags = {
+  static override flags = withEnvironment({
     output: names(
       'output',
       Flags.string({
@@ -27,7 +27,7 @@ export default class Host extends CheckCommand<typeof Host> {
         helpValue: 'DIR',
       }),
     ),
-  }
+  })
 
   async run(): Promise<object> {
     const report = await testHost(resolve(this.flags.output ?? './build'), {

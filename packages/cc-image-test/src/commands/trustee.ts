@@ -1,7 +1,7 @@
 import {resolve} from 'node:path'
 
 import {Flags} from '@oclif/core'
-import {names} from 'cc-core/command'
+import {names, withEnvironment} from 'cc-core/command'
 
 import {CheckCommand} from '../check-command.js'
 import {testTrustee} from '../services/trustee.js'
@@ -29,7 +29,7 @@ What is released to real evidence only a machine with SEV-SNP can show.`
     },
   ]
 
-  static override flags = {
+  static override flags = withEnvironment({
     image: names(
       {kind: 'any'},
       Flags.string({
@@ -50,7 +50,7 @@ What is released to real evidence only a machine with SEV-SNP can show.`
     policy: file('The policy that the rows are put to; that in the image directory by default.'),
     engine: file('Policy engine: opa, or a program with the words of `opa eval`; opa in PATH by default.'),
     'kbs-client': file('The program kbs-client, which asks with made-up evidence.'),
-  }
+  })
 
   async run(): Promise<object> {
     const {flags} = this
