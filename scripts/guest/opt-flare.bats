@@ -377,14 +377,15 @@ assert len(disk) - sum(len(line) + 1 for line in text[:-1]) == 4096' "$BATS_TEST
 @test "workspace: only on the encrypted partition, and no link leads the kit elsewhere" {
 	site_conf role=client workspace=/vault/workspace
 	stub mountpoint
+	stub mount
 	mkdir -p "$R/vault/workspace" "$BATS_TEST_TMPDIR/elsewhere"
 	chmod 701 "$BATS_TEST_TMPDIR/elsewhere"
 	# A job of an earlier boot may have left any of them.
-	for folder in startup local transfer; do ln -s "$BATS_TEST_TMPDIR/elsewhere" "$R/vault/workspace/$folder"; done
+	for folder in startup local transfer tmp; do ln -s "$BATS_TEST_TMPDIR/elsewhere" "$R/vault/workspace/$folder"; done
 	duty workspace.sh "$(id -un)" "$(id -gn)"
 	if ((EUID == 0)); then
 		((status == 0)) || { cat "$R/dev/console" && return 1; }
-		for folder in startup local transfer; do [[ -d $R/vault/workspace/$folder && ! -L $R/vault/workspace/$folder ]]; done
+		for folder in startup local transfer tmp; do [[ -d $R/vault/workspace/$folder && ! -L $R/vault/workspace/$folder ]]; done
 		[[ -d $R/vault/applog && $(stat -c %a "$BATS_TEST_TMPDIR/elsewhere") == 701 ]]
 		rmdir "$R/vault/workspace/local"
 		echo x >"$R/vault/workspace/local"
@@ -399,6 +400,32 @@ assert len(disk) - sum(len(line) + 1 for line in text[:-1]) == 4096' "$BATS_TEST
 	stub mountpoint 'exit 1'
 	duty workspace.sh "$(id -un)" "$(id -gn)"
 	powered_off '/vault is not a partition'
+}
+
+@test "workspace: results survive on the encrypted output, else beside the workspace; temporary files do not" {
+	((EUID == 0)) || skip "root gives folders to others"
+	local state place
+	stub mountpoint
+	stub mount
+	mkdir -p "$R/vault/workspace/tmp" "$R/vault/results" "$BATS_TEST_TMPDIR/kept"
+	touch "$R/vault/workspace/tmp/old" "$R/vault/results/job" "$BATS_TEST_TMPDIR/kept/file"
+	ln -s "$BATS_TEST_TMPDIR/kept" "$R/vault/workspace/tmp/link"
+	site_conf role=server workspace=/vault/workspace output=/out
+	for state in none absent ignored disk-plain partition-plain partition-locked disk-encrypted partition-encrypted ''; do
+		place=/vault/results
+		[[ $state != *-encrypted ]] || place=/out
+		mkdir -p "$R/run/cc/hardening"
+		echo "$state" >"$R/run/cc/hardening/output"
+		: >"$BATS_TEST_TMPDIR/calls"
+		duty workspace.sh "$(id -un)" "$(id -gn)"
+		((status == 0)) || { cat "$R/dev/console" && return 1; }
+		[[ $(calls | grep '^mount ') == "mount --bind $R$place $R/run/nvflare" ]] || { echo "$state" && calls && return 1; }
+	done
+	[[ -d $R/vault/workspace/tmp && -z $(ls -A "$R/vault/workspace/tmp") ]]
+	[[ -e $R/vault/results/job && -e $BATS_TEST_TMPDIR/kept/file ]]
+	stub mount 'exit 32'
+	duty workspace.sh "$(id -un)" "$(id -gn)"
+	powered_off '/vault/results cannot be the place of results'
 }
 
 @test "modules: that they cannot be locked is a failure" {

@@ -119,7 +119,7 @@ Type=exec
 User=$user
 Group=$group
 WorkingDirectory=$workspace
-Environment=PATH=$venv/bin:/usr/bin:/bin HOME=$workspace NVFL_WORKSPACE=$workspace PYTHONDONTWRITEBYTECODE=1
+Environment=PATH=$venv/bin:/usr/bin:/bin HOME=$workspace TMPDIR=$workspace/tmp NVFL_WORKSPACE=$workspace PYTHONDONTWRITEBYTECODE=1
 ExecStart=/opt/flare/scripts/start_flare.sh $workspace
 StandardOutput=$output
 StandardError=inherit
@@ -155,6 +155,8 @@ $(for path in "${readable[@]}"; do printf 'ReadOnlyPaths=-%s\n' "$path"; done)
 BindReadOnlyPaths=$site/kit/startup:$workspace/startup
 BindReadOnlyPaths=-$site/kit/local:$workspace/local
 BindPaths=-${workspace%/*}/applog:/applog
+# Its job store: /tmp is memory, and a result may be larger than that.
+BindPaths=/run/nvflare:/tmp/nvflare
 InaccessiblePaths=-/run/cc -$site/keys -/etc/cc -/boot
 # Nothing that it could ask for a favour, and nothing that tells of the machine or of others.
 InaccessiblePaths=-/run/dbus -/run/user -/run/udev -/run/systemd/private -/run/log -/var/log
@@ -162,7 +164,7 @@ InaccessiblePaths=-/run/systemd/io.system.ManagedOOM -/run/systemd/userdb
 InaccessiblePaths=-/sys/firmware -/sys/kernel/debug -/sys/kernel/tracing -/sys/fs/bpf
 # What it may write it may not execute. Not NoExecPaths=/ with ExecPaths=: systemd 252 then leaves mounts below / as they
 # are, /tmp and /dev/shm executable, and mounts /opt writable (seen in a running unit).
-NoExecPaths=$workspace -/tmp -/var/tmp -/dev/shm -/applog
+NoExecPaths=$workspace -/tmp -/tmp/nvflare -/var/tmp -/dev/shm -/applog
 $(for path in "${writable[@]}"; do printf 'NoExecPaths=-%s\n' "$path"; done)
 
 [Install]

@@ -120,7 +120,7 @@ said() { sed -n "s/^$1=//p" "$unit"; }
 	equal "$(said SystemCallFilter | head -n 1)" @system-service
 	equal "$(said RestrictAddressFamilies)" 'AF_UNIX AF_INET AF_INET6'
 	# What it may write it may not execute.
-	for word in /tmp /var/tmp /dev/shm /applog $(said ReadWritePaths); do
+	for word in /tmp /tmp/nvflare /var/tmp /dev/shm /applog $(said ReadWritePaths); do
 		said NoExecPaths | tr ' ' '\n' | grep -qx -- "-\?${word#-}" || { echo "$word" && return 1; }
 	done
 	for word in /run/cc /boot /etc/cc /mnt/cc/ro/keys /run/dbus /run/systemd/userdb /run/systemd/io.system.ManagedOOM /var/log /run/log; do
@@ -230,6 +230,7 @@ said() { sed -n "s/^$1=//p" "$unit"; }
 		# Nothing of FLARE is opened by root on a file system of the host.
 		run ! grep -E 'append:|file:|/mnt/data' "$units/nvflare.service"
 		grep -qx 'BindPaths=-/vault/applog:/applog' "$units/nvflare.service"
+		grep -qx 'BindPaths=/run/nvflare:/tmp/nvflare' "$units/nvflare.service"
 		[[ $logs == disk || ! -e $units/nvflare-log.service ]]
 	done
 	for line in DynamicUser=yes StandardOutput=file:/dev/nvflare-log DevicePolicy=closed 'DeviceAllow=/dev/nvflare-log w'; do
