@@ -13,8 +13,8 @@ const hardening = z.object({
   role: z.enum(['client', 'server']).nullable().default(null),
   network: z
     .object({
-      inbound: z.array(rule).nullable().default(null),
-      outbound: z.array(rule).nullable().default(null),
+      inbound: z.array(rule).default([]),
+      outbound: z.array(rule).default([]),
       resolvers: z.array(z.string()).default([]),
     })
     .prefault({}),
@@ -28,20 +28,16 @@ export function hardeningOf({image}: Pick<ImageUnderTest, 'image'>): z.output<ty
   return hardening.parse(image.manifest.config['hardening'] ?? {})
 }
 
-/** The port of a FLARE server: what is allowed where the configuration lists nothing. */
-const flarePort: PortRule = {port: 8002, protocol: 'tcp', cidr: null}
-
 /** What may be reached from outside. */
 export function inboundRules(subject: Pick<ImageUnderTest, 'image'>): PortRule[] {
-  const {role, network} = hardeningOf(subject)
-  return network.inbound ?? (role === 'server' ? [flarePort] : [])
+  return hardeningOf(subject).network.inbound
 }
 
 /** What may be reached from inside: by the rules of the configuration, and what a network needs at all. */
 export function outboundOf(subject: Pick<ImageUnderTest, 'image'>): Outbound {
-  const {role, network} = hardeningOf(subject)
+  const {network} = hardeningOf(subject)
   return {
-    rules: network.outbound ?? (role === 'client' ? [flarePort] : []),
+    rules: network.outbound,
     resolvers: network.resolvers.length > 0 ? network.resolvers : ownAddresses,
     dhcp: ownAddresses[0],
   }

@@ -90,7 +90,8 @@ export const judgeJobWrites = ofFacts(
   'special-files',
 )((facts, expected: {workspace: string; output: string}) => {
   const found = wordsOf(facts.writable)
-  const own = [expected.workspace, expected.output, '/tmp', '/var/tmp', '/dev/shm', '/applog']
+  const {workspace, output} = expected
+  const own = [workspace, `${workspace}/tmp`, output, '/tmp', '/tmp/nvflare', '/var/tmp', '/dev/shm', '/applog']
   if (!found.includes(expected.workspace))
     return broken(`it could not write ${expected.workspace} either: nothing is proved`)
   return unless(
