@@ -1,9 +1,11 @@
 import {join, resolve} from 'node:path'
 
 import {Args, Flags} from '@oclif/core'
-import {CcCommand, keyFlags, names} from 'cc-core/command'
+import {CcCommand, keyFlags, names, withEnvironment} from 'cc-core/command'
 import type {Config} from 'cc-core/config'
+import {CcError} from 'cc-core/errors'
 
+import {makeBundle} from './services/bundle.js'
 import {imageName, planHardening, type HardeningPlan} from './services/hardening.js'
 import {findRequirements} from './services/requirements.js'
 import {readSiteFile} from './services/site-file.js'
@@ -41,7 +43,7 @@ Without --development the image is for production: its keys come by attestation.
     ),
   }
 
-  static override flags = {
+  static override flags = withEnvironment({
     image: names(
       {kind: 'any'},
       Flags.string({
@@ -81,7 +83,9 @@ Without --development the image is for production: its keys come by attestation.
       summary: 'Give each of several images its whole root, rather than one that all of them share.',
     }),
     development: Flags.boolean({summary: 'Let the host provide the keys: protects nothing, for trying things out.'}),
-  }
+  })
+
+  #logGiB: number | null = null
 
   async run(): Promise<object> {
     const files = [...(this.args.site === undefined ? [] : [this.args.site]), ...(this.flags.site ?? [])]
@@ -91,10 +95,31 @@ Without --development the image is for production: its keys come by attestation.
     if (this.flags['print-config'])
       return several.length === 0 ? this.showConfig(config) : this.#showConfigs(files, [config, ...several])
     const {output} = this.context
-    // Each of several sites has a folder of its own.
-    const place = (one: Config) => (several.length === 0 ? output : join(output, planSite(one).name))
+    const provisioned = this.args.site !== undefined && several.length === 0
+    // Each of several sites has a folder of its own; nvflare provision calls this command once for each.
+    const place = (one: Config) => (several.length === 0 && !provisioned ? output : join(output, planSite(one).name))
+    if (provisioned) this.#checkBundlePath(place(config))
     const plans = await Promise.all([config, ...several].map((one) => this.#plan(one, place(one))))
-    return this.build(joinSites(plans, this.flags.standalone ? null : join(output, 'shared')))
+    const result = await this.build(joinSites(plans, this.flags.standalone ? null : join(output, 'shared')))
+    if (!provisioned || this.context.dryRun) return result
+    return {...result, bundle: await this.#bundle(config, place(config), (result as {image: string}).image)}
+  }
+
+  /** OnPremPackager takes the path out of a line, up to the first blank. */
+  #checkBundlePath(outputDir: string): void {
+    if (!/\s/.test(outputDir)) return
+    throw new CcError('E_USAGE', `nvflare provision cannot take a bundle from a path with a blank: '${outputDir}'`, {
+      suggestions: ['--output DIR, or CC_OUTPUT, without one'],
+    })
+  }
+
+  /** The archive that nvflare provision hands to the site, and the line in which it looks for its path. */
+  async #bundle(config: Config, outputDir: string, image: string): Promise<string> {
+    const {workDir, signal} = this.context
+    const logGiB = config.hardening.logs === 'disk' ? this.#logGiB : null
+    const bundle = await makeBundle({image, site: planSite(config).name, outputDir, workDir, logGiB, signal})
+    this.log(`CVM Bundle ${bundle} is ready`)
+    return bundle
   }
 
   /** One YAML document for each site. */
@@ -113,6 +138,7 @@ Without --development the image is for production: its keys come by attestation.
     const {'startup-kit': kit, requirements, role} = this.flags
     const site = file === undefined ? null : readSiteFile(resolve(file))
     for (const note of site?.notes ?? []) this.logToStderr(`note: ${note}`)
+    this.#logGiB = site?.logGiB ?? null
     return this.loadConfig({
       ...site?.settings,
       ...(role !== undefined && {'hardening.role': role}),

@@ -6,6 +6,7 @@ import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 
 import {parseConfig} from 'cc-core/config'
 
+import {readKitPorts} from './services/kit-ports.js'
 import {allowLists, networkProblems} from './services/network.js'
 import {findRequirements} from './services/requirements.js'
 import {readSiteFile} from './services/site-file.js'
@@ -25,13 +26,24 @@ const write = (name: string, text: string): string => {
 }
 
 /** A start-up kit as far as it is looked at. */
-function kit(name: string, role: 'server' | 'client'): string {
+function kit(
+  name: string,
+  role: 'server' | 'client',
+  content: object = {},
+  local: Record<string, object> = {},
+): string {
   const path = join(folder, name)
   mkdirSync(join(path, 'startup'), {recursive: true})
+  mkdirSync(join(path, 'local'))
   writeFileSync(join(path, 'startup/start.sh'), '')
-  writeFileSync(join(path, `startup/fed_${role}.json`), '{}')
+  writeFileSync(join(path, `startup/fed_${role}.json`), JSON.stringify(content))
+  for (const [file, text] of Object.entries(local)) writeFileSync(join(path, 'local', file), JSON.stringify(text))
   return path
 }
+
+/** What nvflare 2.9.0 writes, as far as ports go. */
+const serverKit = {servers: [{service: {target: 'server1:9102', scheme: 'grpc'}, admin_port: 9103}]}
+const clientKit = {servers: [{service: {target: 'server1:9102', scheme: 'grpc'}}]}
 
 const hardening = (values: object) => parseConfig({hardening: values}).hardening
 const site = (values: object) => planSite(parseConfig({hardening: values}))
@@ -129,15 +141,89 @@ describe('a site', () => {
   })
 })
 
+describe('the ports of a start-up kit', () => {
+  it.each([
+    ['server', serverKit, {}, {inbound: [9102, 9103], outbound: []}],
+    ['client', clientKit, {}, {inbound: [], outbound: [9102]}],
+    // Both of a server that has one port for both.
+    ['server', {servers: [{service: {target: 's:443'}, admin_port: '443'}]}, {}, {inbound: [443], outbound: []}],
+    ['client', clientKit, {'relay__resources.json': {relay_config: {address: 'r:7000'}}}, {outbound: [9102, 7000]}],
+    [
+      'client',
+      clientKit,
+      {'comm_config.json': {internal: {resources: {host: 'site-1', port: 7100}}}},
+      {inbound: [7100]},
+    ],
+    [
+      'client',
+      clientKit,
+      {'comm_config.json': {internal: {resources: {host: 'localhost', port: 7100}}}},
+      {inbound: []},
+    ],
+    // nvflare 2.5
+    [
+      'client',
+      {servers: [{service: {scheme: 'grpc'}}], overseer_agent: {args: {sp_end_point: 'server1:8102:8103'}}},
+      {},
+      {inbound: [], outbound: [8102]},
+    ],
+    [
+      'client',
+      {servers: [], overseer_agent: {args: {overseer_end_point: 'https://overseer/api/v1'}}},
+      {},
+      {outbound: [443]},
+    ],
+  ] as const)('of a %s with %j and %j', (role, content, local, ports) => {
+    expect(readKitPorts(kit('k', role, content, local))).toMatchObject(ports)
+  })
+
+  it('are the lists, where nothing else is configured', () => {
+    const of = (role: 'server' | 'client', content: object) => site({startupKit: kit(role, role, content)})
+    expect(of('server', serverKit).conf).toEqual(expect.arrayContaining(['inbound=tcp/9102 tcp/9103', 'outbound=']))
+    const client = of('client', clientKit)
+    expect(client.conf).toEqual(expect.arrayContaining(['inbound=', 'outbound=tcp/9102']))
+    expect(client.notes).toEqual([])
+  })
+
+  it('are added to what is configured, unless a rule is there for them, and that is said', () => {
+    const startupKit = kit('client', 'client', clientKit)
+    const added = site({startupKit, network: {outbound: [{port: 443}, {port: 9102, protocol: 'udp'}]}})
+    expect(added.conf).toContain('outbound=tcp/443 udp/9102 tcp/9102')
+    expect(added.notes).toEqual(['hardening.network.outbound: tcp/9102 was added, which the start-up kit needs'])
+    const there = site({startupKit, network: {outbound: [{port: 9102, cidr: '10.0.0.0/8'}]}})
+    expect(there.conf).toContain('outbound=tcp/9102@10.0.0.0/8')
+    expect(there.notes).toEqual([])
+  })
+
+  it.each([
+    [{servers: [{service: {target: 'server1'}}]}, 'servers.0.service.target: expected an address with a port'],
+    [{servers: [{service: {target: 'server1:70000'}}]}, 'servers.0.service.target'],
+    [{servers: [{admin_port: 'x'}]}, 'servers.0.admin_port'],
+    [{servers: 'none'}, 'servers: '],
+    [[], 'expected object'],
+  ])('refuse %j, naming the file', (content, reason) => {
+    const path = kit('k', 'server', content)
+    expect(() => readKitPorts(path)).toThrow(`'${join(path, 'startup/fed_server.json')}'`)
+    expect(() => readKitPorts(path)).toThrow(reason)
+  })
+
+  it('refuse a file that is not JSON', () => {
+    const path = kit('k', 'client')
+    writeFileSync(join(path, 'startup/fed_client.json'), '{')
+    expect(() => readKitPorts(path)).toThrow('JSON')
+  })
+})
+
 describe('the site configuration of NVIDIA FLARE', () => {
   it('gives role, kit, ports, hosts and size, and says what has no effect', () => {
     const file = write(
       'cc.yml',
       `compute_env: onprem_cvm
 cc_cpu_mechanism: amd_sev_snp
+cc_gpu_mechanism: nvidia_cc
 role: server
 root_drive_size: 30
-applog_drive_size: 1
+applog_drive_size: 2
 secure_drive_size: 4
 data_source: 10.0.0.9:/data
 docker_archive: ~/app.tar.gz
@@ -149,8 +235,10 @@ cc_issuers: [{id: snp_authorizer}]
 cc_attestation: {check_frequency: 120}
 `,
     )
-    const {settings, notes} = readSiteFile(file)
+    const {settings, notes, logGiB} = readSiteFile(file)
+    expect(logGiB).toBe(2)
     expect(settings).toEqual({
+      'nvidia.enabled': true,
       'hardening.role': 'server',
       'layout.size': '30G',
       'hardening.startupKit': '/kits/server1',
@@ -158,9 +246,7 @@ cc_attestation: {check_frequency: 120}
       'hardening.network.outbound': [{port: 443}, {port: 8999}],
       'hardening.network.hosts': {server1: '10.0.0.1'},
     })
-    expect(notes.map((note) => note.split(' ')[0])).toEqual([
-      ...['applog_drive_size', 'secure_drive_size', 'data_source', 'docker_archive'],
-    ])
+    expect(notes.map((note) => note.split(' ')[0])).toEqual([...['secure_drive_size', 'data_source', 'docker_archive']])
     expect(notes.join('\n')).toMatch(/secure_drive_size .*layout\.partitions\.cc-app\.size/)
     expect(notes.join('\n')).toMatch(/data_source .*nvflare-input/)
   })
@@ -168,6 +254,7 @@ cc_attestation: {check_frequency: 120}
   it.each([
     ['compute_env: azure_cvm', "this command builds for 'onprem_cvm'"],
     ['cc_cpu_mechanism: intel_tdx', "this command builds for 'amd_sev_snp'"],
+    ['applog_drive_size: 1.5', 'applog_drive_size: expected a number of GiB, got 1.5'],
     ['rolle: client', 'rolle: it is not a key that this command knows'],
     ['user_config: {extra: /x}', 'user_config.extra'],
   ])('refuses %s', (text, reason) => {

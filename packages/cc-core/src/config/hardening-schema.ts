@@ -31,12 +31,16 @@ const network = z.strictObject({
     .array(portRule)
     .nullable()
     .default(null)
-    .describe('Ports that may be reached from outside; null = 8002 for a server, none for a client.'),
+    .describe(
+      'Ports that may be reached from outside; null = 8002 for a server, none for a client. Those of the start-up kit are added.',
+    ),
   outbound: z
     .array(portRule)
     .nullable()
     .default(null)
-    .describe('Ports that may be reached from inside; null = 8002 for a client, none for a server.'),
+    .describe(
+      'Ports that may be reached from inside; null = 8002 for a client, none for a server. Those of the start-up kit are added.',
+    ),
   resolvers: z.array(address).default([]).describe('Name servers, the only ones asked; [] = those that DHCP names.'),
   hosts: z.record(hostName, address).default({}).describe('Addresses by host name, for /etc/hosts.'),
 })

@@ -74,6 +74,7 @@ export async function planHardening(options: HardeningOptions): Promise<Hardenin
   const build: BuildPlan = {
     title: `hardened image of ${site.name} (${site.role}) from ${flare.path}`,
     needs: ['build', 'open'],
+    warnings: site.notes,
     folders,
     tree: await planTree({
       tree: folders.tree,
@@ -132,12 +133,18 @@ function takeOver(flare: ImageDirectory, options: HardeningOptions, site: Site):
   const base: Config = {
     ...taken,
     launch: own.launch,
-    hardening: {...own.hardening, role: site.role, site: site.name},
+    hardening: {
+      ...own.hardening,
+      role: site.role,
+      site: site.name,
+      network: {...own.hardening.network, ...site.lists},
+    },
     flare: {...own.flare, venv, workspace},
     kbs: own.kbs.url === null ? taken.kbs : own.kbs,
     teeDerived: own.teeDerived,
   }
   checkModules(flare.path, base)
+  checkDriver(flare.path, own, taken)
   const key = keySource(own.hardening.key, development)
   refuseKey(key, base, site)
   const {overlaySize} = own.layout
@@ -155,6 +162,17 @@ function checkModules(image: string, {boot, hardening: {rootFilesystem}}: Config
     suggestions: [
       `build the base image again, with '${rootFilesystem}' in boot.modules`,
       '--set hardening.rootFilesystem=ext4',
+    ],
+  })
+}
+
+/** @throws E_IMAGE where a GPU is asked for, and the image has no driver */
+function checkDriver(image: string, own: Config, taken: Config): void {
+  if (!own.nvidia.enabled || taken.nvidia.enabled) return
+  throw new CcError('E_IMAGE', `${image} was built without the NVIDIA driver, and nvidia.enabled asks for it`, {
+    suggestions: [
+      'build the base image with nvidia.enabled: true, and the FLARE image from it',
+      'leave out nvidia.enabled, or cc_gpu_mechanism of the site configuration, for a site without a GPU',
     ],
   })
 }

@@ -3,6 +3,7 @@ import {basename, join} from 'node:path'
 
 import {CcError} from 'cc-core/errors'
 
+import {readKitPorts, type KitPorts} from './kit-ports.js'
 import type {Role} from './network.js'
 
 /** The files that make the folder `startup` that of a server or of a client (nvflare/lighter, constants.py). */
@@ -15,9 +16,10 @@ export interface StartupKit {
   site: string
   /** Null where it does not say. */
   role: Role | null
+  ports: KitPorts
 }
 
-/** @throws E_CONFIG where the folder is no start-up kit */
+/** @throws E_CONFIG where the folder is not a start-up kit */
 export function readKit(path: string): StartupKit {
   const startup = join(path, 'startup')
   if (!existsSync(startup) || !statSync(startup).isDirectory()) {
@@ -31,5 +33,5 @@ export function readKit(path: string): StartupKit {
     })
   }
   const roles = (['server', 'client'] as const).filter((role) => existsSync(join(startup, roleFiles[role])))
-  return {path, site: basename(path), role: roles.length === 1 ? (roles[0] ?? null) : null}
+  return {path, site: basename(path), role: roles.length === 1 ? (roles[0] ?? null) : null, ports: readKitPorts(path)}
 }

@@ -1,24 +1,41 @@
 import type {HardeningConfig, PortRule} from 'cc-core/config'
 
-/** The port at which a server of NVIDIA FLARE listens unless it is provisioned otherwise. */
+import type {KitPorts} from './kit-ports.js'
+
+/** The port at which a server of NVIDIA FLARE listens unless it is provisioned otherwise: for a site without a kit. */
 const flarePort = 8002
 
 export type Role = 'client' | 'server'
 
 /** The allow-lists of the firewall. */
 export interface AllowLists {
-  inbound: readonly PortRule[]
-  outbound: readonly PortRule[]
+  inbound: PortRule[]
+  outbound: PortRule[]
 }
 
-/** The allow-lists of a site: what is configured, else what its role needs. */
-export function allowLists({inbound, outbound}: HardeningConfig['network'], role: Role): AllowLists {
-  const own: PortRule[] = [{port: flarePort, protocol: 'tcp', cidr: null}]
+/**
+ * The allow-lists of a site: what is configured, and the ports of its kit, without which FLARE would be shut off. A
+ * configured rule for such a port stands as it is, for it may name a network.
+ */
+export function allowLists(
+  {inbound, outbound}: HardeningConfig['network'],
+  role: Role,
+  kit: KitPorts | null = null,
+): AllowLists {
+  const known = kit !== null && kit.inbound.length + kit.outbound.length > 0
+  const ofRole = {inbound: role === 'server' ? [flarePort] : [], outbound: role === 'client' ? [flarePort] : []}
+  const needed = known ? kit : ofRole
   return {
-    inbound: inbound ?? (role === 'server' ? own : []),
-    outbound: outbound ?? (role === 'client' ? own : []),
+    inbound: inbound === null ? openPorts(needed.inbound) : [...inbound, ...missingRules(inbound, kit?.inbound)],
+    outbound: outbound === null ? openPorts(needed.outbound) : [...outbound, ...missingRules(outbound, kit?.outbound)],
   }
 }
+
+const openPorts = (ports: readonly number[]): PortRule[] => ports.map((port) => ({port, protocol: 'tcp', cidr: null}))
+
+/** Rules for the ports that a list says nothing of. */
+export const missingRules = (rules: readonly PortRule[], ports: readonly number[] = []): PortRule[] =>
+  openPorts(ports.filter((port) => !rules.some((rule) => rule.protocol === 'tcp' && rule.port === port)))
 
 /**
  * Rules that contradict each other or the rest of the firewall, as `hardening.network.KEY: reason`. A list allows;

@@ -10,6 +10,8 @@ export interface SiteFile {
   settings: Record<string, unknown>
   /** What of it has no effect here, and why. */
   notes: string[]
+  /** GiB of the disk for the log of FLARE that goes along in the bundle. */
+  logGiB: number
 }
 
 type Setting = (value: unknown, file: string) => Record<string, unknown>
@@ -44,7 +46,6 @@ const provisioning = ['cc_issuers', 'cc_attestation', 'class_allow_list', 'cvm_i
 /** Keys that have no effect here, and why. */
 const idle: Readonly<Record<string, string>> = {
   docker_archive: 'the application comes from requirements.txt, there is no container',
-  applog_drive_size: 'the host attaches a disk with the serial nvflare-log, of any size: hardening.logs',
   user_config_drive_size: 'the start-up kit is on a partition of its own, of the size that it needs',
   user_data_drive_size: 'the host attaches a disk with the serial nvflare-input, of any size',
   // Of older versions of NVIDIA FLARE.
@@ -60,15 +61,26 @@ const idle: Readonly<Record<string, string>> = {
 export function readSiteFile(file: string): SiteFile {
   const settings: Record<string, unknown> = {}
   const notes: string[] = []
+  let logGiB = defaultLogGiB
   for (const [key, value] of Object.entries(readYaml(file))) {
     if (value === null || provisioning.includes(key)) continue
     const setting = mapped[key]
     if (setting !== undefined) Object.assign(settings, setting(value, file))
+    else if (key === 'applog_drive_size') logGiB = sizeOf(key, value, file)
     else if (key in idle) notes.push(`${key} of ${file} has no effect: ${idle[key] ?? ''}`)
+    else if (key === 'cc_gpu_mechanism' && value === 'nvidia_cc') settings['nvidia.enabled'] = true
     else if (key === 'user_config') Object.assign(settings, userConfig(value, file))
     else checkPlatform(key, value, file)
   }
-  return {settings, notes}
+  return {settings, notes, logGiB}
+}
+
+/** As in NVIDIA's own example. */
+const defaultLogGiB = 1
+
+function sizeOf(key: string, value: unknown, file: string): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value > 0) return value
+  throw wrong(file, key, value, 'expected a number of GiB')
 }
 
 /** nvflare: the start-up kit, which the packager writes there. Other entries were folders of the container. */

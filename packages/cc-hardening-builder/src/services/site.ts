@@ -5,7 +5,7 @@ import {CcError} from 'cc-core/errors'
 
 import {readKit, type StartupKit} from './kit.js'
 import {outputPlace} from './layout.js'
-import {allowLists, networkProblems, showRule, type AllowLists, type Role} from './network.js'
+import {allowLists, missingRules, networkProblems, showRule, type AllowLists, type Role} from './network.js'
 
 /** One site: what differs between two images that are sealed from the same tree. */
 export interface Site {
@@ -13,6 +13,8 @@ export interface Site {
   role: Role
   lists: AllowLists
   kit: StartupKit | null
+  /** What a person should know: which ports of the kit were added to the lists. */
+  notes: string[]
   /** What the guest is told: the lines of site.conf. */
   conf: string[]
   inputKey: string | null
@@ -31,7 +33,7 @@ export function planSite({hardening}: Config): Site {
       suggestions: ['--role client, or --role server'],
     })
   }
-  const lists = allowLists(hardening.network, role)
+  const lists = allowLists(hardening.network, role, kit?.ports)
   const problems = [...networkProblems(lists), ...mountProblems(hardening.mounts, role), ...kitProblems(kit, role)]
   if (problems.length > 0) {
     throw new CcError('E_CONFIG', problems.join('; '), {
@@ -40,7 +42,8 @@ export function planSite({hardening}: Config): Site {
   }
   const name = hardening.site ?? kit?.site ?? role
   const {inputKey, outputKey} = hardening.mounts
-  return {name, role, lists, kit, inputKey, outputKey, conf: siteConf(hardening, name, role, lists)}
+  const notes = addedPorts(hardening.network, kit)
+  return {name, role, lists, kit, notes, inputKey, outputKey, conf: siteConf(hardening, name, role, lists)}
 }
 
 function mountProblems({output, inputKey, outputKey}: Config['hardening']['mounts'], role: Role): string[] {
@@ -52,6 +55,15 @@ function mountProblems({output, inputKey, outputKey}: Config['hardening']['mount
   for (const [key, file] of Object.entries({inputKey, outputKey}))
     if (file !== null && !existsSync(file)) refuse(key, `there is no file '${file}'`)
   return problems
+}
+
+function addedPorts(network: Config['hardening']['network'], kit: StartupKit | null): string[] {
+  if (kit === null) return []
+  return (['inbound', 'outbound'] as const).flatMap((name) =>
+    missingRules(network[name] ?? [], network[name] === null ? [] : kit.ports[name]).map(
+      (rule) => `hardening.network.${name}: ${showRule(rule)} was added, which the start-up kit needs`,
+    ),
+  )
 }
 
 const kitProblems = (kit: StartupKit | null, role: Role): string[] =>
