@@ -1,5 +1,5 @@
 import {randomBytes} from 'node:crypto'
-import {mkdirSync, readFileSync, symlinkSync, writeFileSync} from 'node:fs'
+import {mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 
 import {beforeAll, describe, expect, it} from 'vitest'
@@ -13,10 +13,13 @@ import {giveToUser} from '../lib/user.js'
 const hour = 3_600_000
 type Role = 'client' | 'server'
 const secret = 'rows of a hospital'
+/** More than a quarter of the memory of the machines here, in bytes. */
+const largeResult = 600_000_000
 
 /** The program of a start-up kit: works with the data disk of its site as FLARE's user, and says what comes of it. */
 const program = (role: Role) => `try() { "$@" 2>/dev/null && echo "CC-TEST $* yes" || echo "CC-TEST $* no"; }
-input=/mnt/data/nvflare/input output=/mnt/data/nvflare/output
+input=/mnt/data/nvflare/input output=/mnt/data/nvflare/output jobs=/tmp/nvflare/jobs-storage
+echo "CC-TEST places: $(stat -f -c %T /tmp/nvflare "$TMPDIR" | paste -sd ' ')"
 if [[ ${role} == client ]]; then
 	echo "CC-TEST read: $(<$input/rows.csv)"
 	echo "CC-TEST link: $(cat $input/link.csv 2>&1)"
@@ -27,9 +30,13 @@ if [[ ${role} == client ]]; then
 else
 	echo "CC-TEST before: $(cat $output/model 2>/dev/null)"
 	echo trained >$output/model
-	sync
 	try install -m 755 /bin/true $output/true
 	try $output/true
+	# As FLARE keeps a job: its result is larger than the memory that /tmp may take.
+	echo "CC-TEST job before: $(stat -c %s $jobs/job/workspace 2>/dev/null)"
+	mkdir -p $jobs/job && head -c ${largeResult} /dev/zero >$jobs/job/workspace
+	echo "CC-TEST job: $(stat -c %s $jobs/job/workspace)"
+	sync
 fi
 echo CC-TEST done
 `
@@ -116,6 +123,7 @@ const output = (file: string): DataDisk => ({file, serial: 'nvflare-output'})
 
 /** What the program of a client has to say, whatever disk it has. */
 const ofClient = [
+  'places: ext2/ext3 ext2/ext3',
   `read: ${secret}`,
   'link: cat: /mnt/data/nvflare/input/link.csv: Too many levels of symbolic links',
   'touch /mnt/data/nvflare/input/new no',
@@ -205,23 +213,24 @@ describe('the log disk', () => {
 
 describe('a server', () => {
   it(
-    'formats its empty output disk with its key, and finds there what it has written before',
+    'formats its empty output disk with its key, and finds there what it and its jobs have written before',
     async () => {
       const image = await site('server', 'server', keyFile('server-key'))
       const disk = join(folder('server-output'), 'disk.raw')
-      writeFileSync(disk, Buffer.alloc(64 * 1024 ** 2))
+      writeFileSync(disk, '')
+      truncateSync(disk, 1024 ** 3)
       giveToUser(dirname(disk))
-      const rest = [
-        'install -m 755 /bin/true /mnt/data/nvflare/output/true yes',
-        '/mnt/data/nvflare/output/true no',
-        'done',
-      ]
+      const places = 'places: ext2/ext3 ext2/ext3'
+      const rest = ['install -m 755 /bin/true /mnt/data/nvflare/output/true yes', '/mnt/data/nvflare/output/true no']
+      const after = (bytes: string) => [`job before: ${bytes}`.trim(), `job: ${largeResult}`, 'done']
       const first = await start(image, [output(disk)])
-      expect(first.said, first.lines.join('\n')).toEqual(['before:', ...rest])
+      expect(first.said, first.lines.join('\n')).toEqual([places, 'before:', ...rest, ...after('')])
       expect(first.mounts).toMatchObject({input: 'none', output: 'disk-encrypted'})
       expect(readFileSync(disk).includes('trained')).toBe(false)
       const second = await start(image, [output(disk)])
-      expect(second.said, second.lines.join('\n')).toEqual(['before: trained', ...rest])
+      expect(second.said, second.lines.join('\n')).toEqual([
+        ...[places, 'before: trained', ...rest, ...after(String(largeResult))],
+      ])
     },
     hour,
   )

@@ -6,13 +6,20 @@ import {parseConfig} from 'cc-core/config'
 import {folder, runAsUser} from './lab.js'
 import {giveToUser} from './user.js'
 
-/** One server and one client; builders as `nvflare provision` itself writes them into a new project file. */
-const project = (server: string, client: string) => `api_version: 3
+/**
+ * One server and one client; builders as `nvflare provision` itself writes them into a new project file.
+ * @param more further keys of a participant, by its name
+ */
+export const projectFile = (
+  server: string,
+  client: string,
+  more: Readonly<Record<string, string>> = {},
+) => `api_version: 3
 name: e2e
 description: federation of the tests
 participants:
-  - {name: ${server}, type: server, org: tests, fed_learn_port: 8002, admin_port: 8003}
-  - {name: ${client}, type: client, org: tests}
+  - {name: ${server}, type: server, org: tests, fed_learn_port: 8002, admin_port: 8003${also(more[server])}}
+  - {name: ${client}, type: client, org: tests${also(more[client])}}
   - {name: admin@tests.example, type: admin, org: tests, role: project_admin}
 builders:
   - path: nvflare.lighter.impl.workspace.WorkspaceBuilder
@@ -28,20 +35,36 @@ builders:
   - path: nvflare.lighter.impl.signature.SignatureBuilder
 `
 
+const also = (keys: string | undefined) => (keys === undefined ? '' : `, ${keys}`)
+
+/** A virtual environment with NVIDIA FLARE, in a folder of the test user. */
+export async function flareVenv(root: string): Promise<string> {
+  const venv = join(root, 'venv')
+  // That of the system: one of another user's is not for the user of the tests.
+  await succeed(['/usr/bin/python3', '-m', 'venv', venv])
+  await succeed([join(venv, 'bin/pip'), 'install', '--quiet', ...parseConfig({}).flare.requirements])
+  return venv
+}
+
+async function succeed(argv: string[]): Promise<void> {
+  const {exitCode, stdout, stderr} = await runAsUser(argv, {timeoutMs: 900_000})
+  if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stdout.slice(-1000)}${stderr.slice(-1000)}`)
+}
+
 /** Start-up kits as the real `nvflare provision` makes them: folders by the name of the participant. */
 export async function provision(name: string, server: string, client: string): Promise<(site: string) => string> {
   const root = folder(name)
-  const venv = join(root, 'venv')
-  writeFileSync(join(root, 'project.yml'), project(server, client))
+  writeFileSync(join(root, 'project.yml'), projectFile(server, client))
   giveToUser(root)
-  const run = async (argv: string[]) => {
-    const {exitCode, stdout, stderr} = await runAsUser(argv, {timeoutMs: 900_000})
-    if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stdout.slice(-1000)}${stderr.slice(-1000)}`)
-  }
-  // That of the system: one of another user's is not for the user of the tests.
-  await run(['/usr/bin/python3', '-m', 'venv', venv])
-  await run([join(venv, 'bin/pip'), 'install', '--quiet', ...parseConfig({}).flare.requirements])
-  await run([join(venv, 'bin/nvflare'), 'provision', '-p', join(root, 'project.yml'), '-w', join(root, 'workspace')])
+  const venv = await flareVenv(root)
+  await succeed([
+    join(venv, 'bin/nvflare'),
+    'provision',
+    '-p',
+    join(root, 'project.yml'),
+    '-w',
+    join(root, 'workspace'),
+  ])
   return (site) => join(root, 'workspace/e2e/prod_00', site)
 }
 
