@@ -4,8 +4,9 @@ import {dirname, join, normalize} from 'node:path'
 
 import {describe, expect, it} from 'vitest'
 
-import {findSteps, generateDocuments, repository} from './documents.js'
+import {findSteps, generateDocuments} from './documents.js'
 import {anchorsOf, linksOf, raggedRows} from './markdown.js'
+import {repository} from './repository.js'
 
 const documents = await generateDocuments()
 const tracked = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {

@@ -1,5 +1,5 @@
 import {readdir} from 'node:fs/promises'
-import {join, resolve} from 'node:path'
+import {join} from 'node:path'
 
 import {configJsonSchema, configReference} from 'cc-core/config'
 import {codes, exits} from 'cc-core/errors'
@@ -7,13 +7,8 @@ import {oldest, tools} from 'cc-core/host'
 import {readContract, type StepContract, type StepParameter} from 'cc-core/steps'
 import {format} from 'prettier'
 
-export const repository = resolve(import.meta.dirname, '../..')
-
-/** A document that is made from the code: its path in the repository, and its text. */
-export interface Document {
-  path: string
-  text: string
-}
+import {generateReadmes} from './command-help.js'
+import {repository, type Document} from './repository.js'
 
 /** Every generated document, as it is to be committed. */
 export async function generateDocuments(): Promise<Document[]> {
@@ -23,6 +18,7 @@ export async function generateDocuments(): Promise<Document[]> {
     await markdown('docs/host-tools.md', 'packages/cc-core/src/host/requirements.ts', hostTools()),
     await markdown('docs/steps.md', 'the headers of the scripts', steps(await findSteps())),
     {path: 'docs/cc.schema.json', text: await format(schema(), {parser: 'json'})},
+    ...(await generateReadmes()),
   ]
 }
 

@@ -2,7 +2,8 @@
 import {mkdir, writeFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 
-import {generateDocuments, repository} from './documents.js'
+import {generateDocuments} from './documents.js'
+import {repository} from './repository.js'
 
 for (const {path, text} of await generateDocuments()) {
   await mkdir(dirname(join(repository, path)), {recursive: true})
