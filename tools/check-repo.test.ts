@@ -16,24 +16,27 @@ interface Manifest {
   files?: string[]
   scripts?: Record<string, string>
   engines?: Record<string, string>
+  os?: string[]
+  cpu?: string[]
+  keywords?: string[]
   license?: string
+  oclif?: object
+  publishConfig?: {access?: string}
   dependencies?: Record<string, string>
   devDependencies?: Record<string, string>
 }
 
-const folders = [
-  '.',
-  'scripts',
-  'tools',
-  'e2e',
-  ...readdirSync(join(repository, 'packages')).map((p) => `packages/${p}`),
-]
+const inside = (folder: string) => readdirSync(join(repository, folder)).map((name) => `${folder}/${name}`)
+const folders = ['.', 'scripts', 'tools', 'e2e', ...inside('packages'), ...inside('packages/aliases')].filter(
+  (folder) => existsSync(join(repository, folder, 'package.json')),
+)
 const packages = folders.map((folder) => ({
   folder,
   manifest: JSON.parse(read(join(folder, 'package.json'))) as Manifest,
 }))
 const published = packages.filter(({manifest}) => manifest.private !== true)
-const commands = published.filter(({manifest}) => manifest.bin !== undefined)
+const commands = published.filter(({manifest}) => manifest.oclif !== undefined)
+const aliases = published.filter(({folder}) => folder.startsWith('packages/aliases/'))
 const workspaces = new Map(packages.map(({manifest}) => [manifest.name, manifest.version]))
 
 const tracked = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
@@ -47,6 +50,7 @@ describe('dependencies', () => {
   const uses = packages.flatMap(({folder, manifest}) =>
     Object.entries({...manifest.dependencies, ...manifest.devDependencies}).map(([name, range]) => ({
       folder,
+      isPrivate: manifest.private === true,
       name,
       range,
     })),
@@ -61,11 +65,12 @@ describe('dependencies', () => {
     }
   })
 
-  it('of our own packages name the version that is here', () => {
+  // nx release writes the versions of published packages only; in a private package they would soon be out of date.
+  it('of our own packages name the version that is here; any version will do for a private package', () => {
     const own = uses.filter(({name}) => workspaces.has(name))
     expect(own.length).toBeGreaterThan(3)
-    for (const {folder, name, range} of own)
-      expect(range, `${name} in ${folder}`).toBe(`^${workspaces.get(name) ?? ''}`)
+    for (const {folder, isPrivate, name, range} of own)
+      expect(range, `${name} in ${folder}`).toBe(isPrivate ? '*' : `^${workspaces.get(name) ?? ''}`)
   })
 
   it('are all in the lock file', () => {
@@ -89,22 +94,27 @@ describe('published packages', () => {
       names.filter((name) => /\.(test|cases)\.|\.bats$|tsbuildinfo|(^|\/)(src|test|fixtures)\//.test(name)),
     ).toEqual([])
     expect(needed(folder, manifest).filter((name) => !names.includes(name))).toEqual([])
-    expect(manifest.license).toBe('Apache-2.0')
-    expect(manifest.engines?.['node']).toBe('>=20.19')
+    expect(read(join(folder, 'LICENSE'))).toBe(read('LICENSE'))
+    expect(manifest).toMatchObject({
+      ...{license: 'Apache-2.0', engines: {node: '>=20.19'}, os: ['linux'], cpu: ['x64']},
+      ...{publishConfig: {access: 'public'}, keywords: expect.arrayContaining(['confidential computing']) as string[]},
+    })
   })
 
-  /** What must be in the package: all steps and guest files, the compiled modules, the program. */
+  /** What must be in the package: its papers; all steps and guest files, the compiled modules, the program. */
   function needed(folder: string, {bin}: Manifest): string[] {
+    const common = ['package.json', 'README.md', 'LICENSE', ...Object.values(bin ?? {})]
+    if (folder.startsWith('packages/aliases/')) return common
     if (folder === 'scripts') {
       const all = tracked.filter((path) => path.startsWith('scripts/') && !/\.bats$|^scripts\/test\//.test(path))
-      return all.map((path) => path.slice('scripts/'.length))
+      return [...common, ...all.map((path) => path.slice('scripts/'.length))]
     }
     const sources = tracked.filter(
       (path) => path.startsWith(`${folder}/src/`) && !/\.(test|cases)\.ts$|\/fixtures\//.test(path),
     )
     expect(sources.length, `${folder}/src`).toBeGreaterThan(0)
     const modules = sources.map((path) => path.slice(folder.length + 1).replace(/^src\/(.*)\.ts$/, 'dist/$1.js'))
-    return [...modules, ...Object.values(bin ?? {})]
+    return [...common, ...modules]
   }
 
   it.each(commands)('$folder makes its oclif manifest when it is packed, and not before', ({folder, manifest}) => {
@@ -114,6 +124,30 @@ describe('published packages', () => {
     expect(existsSync(join(repository, folder, 'oclif.manifest.json'))).toBe(false)
     for (const file of Object.values(manifest.bin ?? {}))
       expect(read(join(folder, file))).toMatch(/^#!\/usr\/bin\/env node\n/)
+  })
+})
+
+describe('a bare npx', () => {
+  const bins = (name: string) => Object.keys(commands.find(({manifest}) => manifest.name === name)?.manifest.bin ?? {})
+
+  it.each(aliases)('$folder starts the real program, which has a bin of that name', ({folder, manifest}) => {
+    const [real = '', ...others] = Object.keys(manifest.dependencies ?? {})
+    expect(others).toEqual([])
+    expect(bins(real)).toContain(manifest.name)
+    expect(manifest.bin).toEqual({[manifest.name]: 'run.js'})
+    expect(read(join(folder, 'run.js'))).toContain(`\nimport '${real}/bin/run.js'\n`)
+  })
+
+  it('finds a package of each name that help and documents use', async () => {
+    const names = published.map(({manifest}) => manifest.name)
+    const documents = tracked.filter((path) => path.endsWith('.md'))
+    const told = documents.flatMap((path) =>
+      [...read(path).matchAll(/\bnpx (?:--yes )?((?:cc|nvflare)[-\w]*)/g)].map(([, name = '']) => name),
+    )
+    const own = await Promise.all(
+      commands.map(async ({folder}) => (await Config.load({root: join(repository, folder)})).bin),
+    )
+    expect([...own, ...told].filter((name) => !names.includes(name))).toEqual([])
   })
 })
 
