@@ -6,34 +6,29 @@ import {join, resolve} from 'node:path'
 import type {TestProject} from 'vitest/node'
 
 import {asTestUser, makeIso} from './iso.js'
+import {packages} from './packages.js'
 import {makeUser, testUser} from './user.js'
 
 const repository = resolve(import.meta.dirname, '../..')
 const isRoot = process.getuid?.() === 0
-/** Published packages, in the order in which they need each other. */
-const packages = [
-  'scripts',
-  'packages/cc-core',
-  'packages/cc-image-installer',
-  'packages/cc-flare-builder',
-  'packages/cc-hardening-builder',
-  'packages/cc-image-test',
-  'packages/cc-resize',
-]
+/** Suites that make the ISOs and images that they need by themselves. */
+const independent = ['ubuntu', 'registry']
 
-/** Install the packed packages; and but for the suite that brings its own, make the stand-in ISOs and build one image. */
+/** Install the packed packages; and but for an independent suite, make the stand-in ISOs and build one image. */
 export default async function setup(project: TestProject): Promise<() => void> {
   if (isRoot) makeUser(testUser)
   // Not /tmp: that may be a small tmpfs.
   const root = mkdtempSync(join(process.env['CC_E2E_DIR'] ?? '/var/tmp', 'cc-e2e-'))
   chmodSync(root, 0o755)
-  const app = installPackages(root)
+  const app = join(root, 'app')
+  const tarballs = join(root, 'tarballs')
+  installPackages(app, tarballs)
   if (isRoot) execFileSync('chown', [`${testUser}:`, root])
 
   const rootKey = join(root, 'root.key')
   writeFileSync(rootKey, randomBytes(32), {mode: 0o600})
   if (isRoot) execFileSync('chown', [`${testUser}:`, rootKey])
-  const own = process.env['CC_E2E_SUITE'] === 'ubuntu'
+  const own = independent.includes(process.env['CC_E2E_SUITE'] ?? '')
   const iso = own
     ? {'debian-12': '', 'debian-13': ''}
     : {'debian-12': makeIso('bookworm'), 'debian-13': makeIso('trixie')}
@@ -48,7 +43,7 @@ export default async function setup(project: TestProject): Promise<() => void> {
     ])
   }
   project.provide('lab', {
-    ...{root, bin, iso, rootKey, workDir},
+    ...{root, bin, tarballs, iso, rootKey, workDir},
     scripts: join(app, 'node_modules/cc-scripts'),
     image: join(output, 'confidential_computing_image'),
   })
@@ -59,10 +54,8 @@ export default async function setup(project: TestProject): Promise<() => void> {
 }
 
 /** What npm would publish, installed as npm would install it: nothing of the checkout is used by the tests. */
-function installPackages(root: string): string {
+function installPackages(app: string, tarballs: string): void {
   say('pack and install the packages')
-  const app = join(root, 'app')
-  const tarballs = join(root, 'tarballs')
   mkdirSync(app)
   mkdirSync(tarballs)
   const npm = (words: string[], cwd: string) =>
@@ -71,7 +64,6 @@ function installPackages(root: string): string {
   writeFileSync(join(app, 'package.json'), '{"private":true}\n')
   const files = readdirSync(tarballs).map((name) => join(tarballs, name))
   npm(['install', '--prefer-offline', '--no-audit', '--no-fund', ...files], app)
-  return app
 }
 
 function removeLab(root: string): void {

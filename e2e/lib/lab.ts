@@ -12,6 +12,8 @@ export interface LabPaths {
   root: string
   /** The packages as npm would install them from the registry. */
   bin: string
+  /** What was installed for that. */
+  tarballs: string
   scripts: string
   /** Stand-in ISOs by distribution. */
   iso: Record<'debian-12' | 'debian-13', string>
