@@ -7,15 +7,10 @@ import type {Registry} from './registry.js'
 export const npxNames = ['cc-image-installer', 'nvflare-cc-builder', 'nvflare_cc_hardening_builder'] as const
 
 /**
- * Make a function that runs a bare npx as the test user, whose home is empty at first.
- * @param name of the folders that are made: the home, and the working directory of each run
+ * Make a function that runs a bare npx as the test user in a folder, with a home that is empty at first.
+ * @param home name of the folder that is made for it
  */
-export function npxOf({url}: Registry, name: string): (words: readonly string[]) => Promise<RunResult & {cwd: string}> {
-  const home = folder(`${name}-home`)
-  let runs = 0
-  return async (words) => {
-    const cwd = folder(`${name}-${++runs}`)
-    const env = {HOME: home, npm_config_registry: url}
-    return {...(await runAsUser(['npx', ...words], {cwd, env, timeoutMs: 3_600_000})), cwd}
-  }
+export function npxOf({url}: Registry, home: string): (words: readonly string[], cwd: string) => Promise<RunResult> {
+  const env = {HOME: folder(home), npm_config_registry: url}
+  return (words, cwd) => runAsUser(['npx', ...words], {cwd, env, timeoutMs: 3_600_000})
 }
