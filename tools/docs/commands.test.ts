@@ -7,7 +7,7 @@ import {configJsonSchema, loadConfig} from 'cc-core/config'
 import {afterAll, describe, expect, it} from 'vitest'
 
 import {findPrograms, hasKey, invocationsOf, keysOf, settingsOf, unknownOf} from './commands.js'
-import {repository} from './documents.js'
+import {repository} from './repository.js'
 import {blocksOf, spansOf} from './markdown.js'
 
 const programs = await findPrograms()

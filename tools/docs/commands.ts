@@ -1,10 +1,11 @@
-import {readFileSync, readdirSync} from 'node:fs'
+import {existsSync, readFileSync, readdirSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {Config} from '@oclif/core'
 
-import {findSteps, repository} from './documents.js'
+import {findSteps} from './documents.js'
 import {blocksOf, spansOf} from './markdown.js'
+import {repository} from './repository.js'
 
 /** A command of this repository, as a page has it: without sudo, npx and the folder of the program. */
 export interface Invocation {
@@ -35,6 +36,8 @@ const hostScripts = {
 export async function findPrograms(): Promise<Programs> {
   const programs = new Map<string, Map<string, Set<string>>>()
   for (const folder of readdirSync(join(repository, 'packages'))) {
+    // aliases holds packages, and is none.
+    if (!existsSync(join(repository, 'packages', folder, 'package.json'))) continue
     const {bin} = json(`packages/${folder}/package.json`)
     if (bin === undefined) continue
     const {commands} = await Config.load({root: join(repository, 'packages', folder)})
