@@ -28,7 +28,7 @@ bundle() { # OUTPUT [ARGUMENT...]
 	((status == 0)) || { echo "$output" && return 1; }
 	equal "$(tar -tf "$dir/a.tgz" | sort | paste -sd ' ')" \
 		'cvm_a/ cvm_a/README.txt cvm_a/image.qcow2 cvm_a/launch_cc_image.sh cvm_a/launch_vm.sh cvm_a/manifest.json cvm_a/trustee/ cvm_a/trustee/policy'
-	[[ $(tar -xOf "$dir/a.tgz") != *s3cr3t* ]]
+	[[ $(tar -xOf "$dir/a.tgz") != *s3cr3t* && $(stat -c %a "$dir/a.tgz") == 600 ]]
 	as_user touch "$dir/image/manifest.json"
 	bundle b.tgz
 	cmp "$dir/a.tgz" "$dir/b.tgz"
@@ -51,7 +51,7 @@ bundle() { # OUTPUT [ARGUMENT...]
 
 @test "a name that leads elsewhere is refused, a full disk is said so, and nothing is left" {
 	local name
-	for name in ../x a/b .x 'a b' ''; do
+	for name in ../x a/b .x 'a b' 'a,b' 'a&b' ''; do
 		step make-bundle --image "$dir/image" --name "$name" --launcher "$host/launch_vm.sh" --readme "$host/bundle-readme.txt" \
 			--output "$dir/x.tgz" --source-date-epoch "$epoch"
 		failed_with E_STEP_ARGUMENT

@@ -12,15 +12,19 @@
 #   --source-date-epoch NUMBER  the time stamp of everything in it, in seconds since 1970
 # Runs in: host
 # Network: no
-# Output: the archive
+# Output: the archive, mode 0600
 
 # shellcheck source=../lib/step.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
 step "$@"
 need tar python3
 
-[[ $name =~ ^[A-Za-z0-9_.-]+$ && $name != .* ]] || die E_STEP_ARGUMENT "--name: not a plain name: '$name'"
-work=$(mktemp -d "$output.XXXXXX")
+[[ $name =~ ^[A-Za-z0-9_@.-]+$ && $name != .* ]] || die E_STEP_ARGUMENT "--name: not a plain name: '$name'"
+# It may have keys in it.
+umask 077
+work=$output.files
+rm -rf -- "$work"
+mkdir -- "$work"
 trap 'rm -rf -- "$work" "$output.partial"' EXIT
 install -m 0755 -- "$launcher" "$work/launch_vm.sh"
 install -m 0644 -- "$readme" "$work/README.txt"

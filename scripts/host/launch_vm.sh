@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Start the machine of this bundle: launch_cc_image.sh with the disks that are beside it. Options are those of
-# launch_cc_image.sh, and go before those of this script.
+# Start the machine of this bundle: launch_cc_image.sh with the disks that are beside it. It takes the options of
+# launch_cc_image.sh; an option that names another disk wins.
 
 set -euo pipefail
 here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
