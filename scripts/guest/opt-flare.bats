@@ -426,6 +426,10 @@ assert len(disk) - sum(len(line) + 1 for line in text[:-1]) == 4096' "$BATS_TEST
 	stub mount 'exit 32'
 	duty workspace.sh "$(id -un)" "$(id -gn)"
 	powered_off '/vault/results cannot be the place of results'
+	: >"$R/dev/console"
+	stub rm 'exit 1'
+	duty workspace.sh "$(id -un)" "$(id -gn)"
+	powered_off 'temporary files of the last boot cannot be removed'
 }
 
 @test "modules: that they cannot be locked is a failure" {

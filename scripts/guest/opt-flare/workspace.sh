@@ -17,7 +17,7 @@ for folder in "$workspace" "${workspace%/*}/applog" "${workspace%/*}/results"; d
 	install -d -m 0750 -o "$user" -g "$group" "$folder" || fail "workspace: ${folder#"$R"} cannot be made"
 done
 # In a folder of FLARE root follows no link, which a job may have left there for the next boot.
-rm -rf "$workspace/tmp"
+rm -rf "$workspace/tmp" || fail "workspace: the temporary files of the last boot cannot be removed"
 for folder in transfer tmp startup local; do
 	case $folder in
 	startup | local) owner=root ;;
