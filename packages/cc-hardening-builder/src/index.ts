@@ -3,9 +3,8 @@ import {join, resolve} from 'node:path'
 import {Args, Flags} from '@oclif/core'
 import {CcCommand, keyFlags, names, withEnvironment} from 'cc-core/command'
 import type {Config} from 'cc-core/config'
-import {CcError} from 'cc-core/errors'
 
-import {makeBundle} from './services/bundle.js'
+import {checkBundlePath, makeBundle} from './services/bundle.js'
 import {imageName, planHardening, type HardeningPlan} from './services/hardening.js'
 import {findRequirements} from './services/requirements.js'
 import {readSiteFile} from './services/site-file.js'
@@ -85,8 +84,6 @@ Without --development the image is for production: its keys come by attestation.
     development: Flags.boolean({summary: 'Let the host provide the keys: protects nothing, for trying things out.'}),
   })
 
-  #logGiB: number | null = null
-
   async run(): Promise<object> {
     const files = [...(this.args.site === undefined ? [] : [this.args.site]), ...(this.flags.site ?? [])]
     const [first, ...others] = files.length === 0 ? [undefined] : files
@@ -95,29 +92,22 @@ Without --development the image is for production: its keys come by attestation.
     if (this.flags['print-config'])
       return several.length === 0 ? this.showConfig(config) : this.#showConfigs(files, [config, ...several])
     const {output} = this.context
-    const provisioned = this.args.site !== undefined && several.length === 0
-    // Each of several sites has a folder of its own; nvflare provision calls this command once for each.
-    const place = (one: Config) => (several.length === 0 && !provisioned ? output : join(output, planSite(one).name))
-    if (provisioned) this.#checkBundlePath(place(config))
+    // Each of several sites has a folder of its own; nvflare provision calls this command once for each, with CC_SITE_YML.
+    const siteFile = several.length === 0 ? this.args.site : undefined
+    const alone = several.length === 0 && siteFile === undefined
+    const place = (one: Config) => (alone ? output : join(output, planSite(one).name))
+    if (siteFile !== undefined) checkBundlePath(place(config))
     const plans = await Promise.all([config, ...several].map((one) => this.#plan(one, place(one))))
     const result = await this.build(joinSites(plans, this.flags.standalone ? null : join(output, 'shared')))
-    if (!provisioned || this.context.dryRun) return result
-    return {...result, bundle: await this.#bundle(config, place(config), (result as {image: string}).image)}
-  }
-
-  /** OnPremPackager takes the path out of a line, up to the first blank. */
-  #checkBundlePath(outputDir: string): void {
-    if (!/\s/.test(outputDir)) return
-    throw new CcError('E_USAGE', `nvflare provision cannot take a bundle from a path with a blank: '${outputDir}'`, {
-      suggestions: ['--output DIR, or CC_OUTPUT, without one'],
-    })
+    if (siteFile === undefined || this.context.dryRun) return result
+    return {...result, bundle: await this.#bundle(siteFile, config, (result as {image: string}).image)}
   }
 
   /** The archive that nvflare provision hands to the site, and the line in which it looks for its path. */
-  async #bundle(config: Config, outputDir: string, image: string): Promise<string> {
+  async #bundle(siteFile: string, config: Config, image: string): Promise<string> {
     const {workDir, signal} = this.context
-    const logGiB = config.hardening.logs === 'disk' ? this.#logGiB : null
-    const bundle = await makeBundle({image, site: planSite(config).name, outputDir, workDir, logGiB, signal})
+    const logGiB = config.hardening.logs === 'disk' ? readSiteFile(resolve(siteFile)).logGiB : null
+    const bundle = await makeBundle({image, site: planSite(config).name, workDir, logGiB, signal})
     this.log(`CVM Bundle ${bundle} is ready`)
     return bundle
   }
@@ -138,7 +128,6 @@ Without --development the image is for production: its keys come by attestation.
     const {'startup-kit': kit, requirements, role} = this.flags
     const site = file === undefined ? null : readSiteFile(resolve(file))
     for (const note of site?.notes ?? []) this.logToStderr(`note: ${note}`)
-    this.#logGiB = site?.logGiB ?? null
     return this.loadConfig({
       ...site?.settings,
       ...(role !== undefined && {'hardening.role': role}),

@@ -6,6 +6,7 @@ import {afterEach, beforeEach, describe, expect, it} from 'vitest'
 
 import {parseConfig} from 'cc-core/config'
 
+import {checkBundlePath} from './services/bundle.js'
 import {readKitPorts} from './services/kit-ports.js'
 import {allowLists, networkProblems} from './services/network.js'
 import {findRequirements} from './services/requirements.js'
@@ -189,7 +190,7 @@ describe('the ports of a start-up kit', () => {
     const startupKit = kit('client', 'client', clientKit)
     const added = site({startupKit, network: {outbound: [{port: 443}, {port: 9102, protocol: 'udp'}]}})
     expect(added.conf).toContain('outbound=tcp/443 udp/9102 tcp/9102')
-    expect(added.notes).toEqual(['hardening.network.outbound: tcp/9102 was added, which the start-up kit needs'])
+    expect(added.notes).toEqual(['hardening.network.outbound: the start-up kit needs tcp/9102, so this rule was added'])
     const there = site({startupKit, network: {outbound: [{port: 9102, cidr: '10.0.0.0/8'}]}})
     expect(there.conf).toContain('outbound=tcp/9102@10.0.0.0/8')
     expect(there.notes).toEqual([])
@@ -211,6 +212,25 @@ describe('the ports of a start-up kit', () => {
     const path = kit('k', 'client')
     writeFileSync(join(path, 'startup/fed_client.json'), '{')
     expect(() => readKitPorts(path)).toThrow('JSON')
+  })
+})
+
+describe('the folder of a bundle', () => {
+  it.each(['/srv/build/site-1', '/srv/a&b,c/site.1_x@y'])('may be %s', (path) => {
+    expect(() => {
+      checkBundlePath(path)
+    }).not.toThrow()
+  })
+
+  it.each([
+    ['/srv/my build/site-1', "which has a ' '"],
+    ['/srv/build/site 1', "which has a ' '"],
+    ['/srv/build/a&b', "which has a '&'"],
+    ['/srv/build/a,b', "which has a ','"],
+  ])('cannot be %s', (path, reason) => {
+    expect(() => {
+      checkBundlePath(path)
+    }).toThrow(reason)
   })
 })
 

@@ -169,7 +169,7 @@ function checkModules(image: string, {boot, hardening: {rootFilesystem}}: Config
 /** @throws E_IMAGE where a GPU is asked for, and the image has no driver */
 function checkDriver(image: string, own: Config, taken: Config): void {
   if (!own.nvidia.enabled || taken.nvidia.enabled) return
-  throw new CcError('E_IMAGE', `${image} was built without the NVIDIA driver, and nvidia.enabled asks for it`, {
+  throw new CcError('E_IMAGE', `${image} was built without the NVIDIA driver, but nvidia.enabled asks for it`, {
     suggestions: [
       'build the base image with nvidia.enabled: true, and the FLARE image from it',
       'leave out nvidia.enabled, or cc_gpu_mechanism of the site configuration, for a site without a GPU',

@@ -61,7 +61,7 @@ function addedPorts(network: Config['hardening']['network'], kit: StartupKit | n
   if (kit === null) return []
   return (['inbound', 'outbound'] as const).flatMap((name) =>
     missingRules(network[name] ?? [], network[name] === null ? [] : kit.ports[name]).map(
-      (rule) => `hardening.network.${name}: ${showRule(rule)} was added, which the start-up kit needs`,
+      (rule) => `hardening.network.${name}: the start-up kit needs ${showRule(rule)}, so this rule was added`,
     ),
   )
 }
