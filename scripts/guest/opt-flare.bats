@@ -386,7 +386,7 @@ assert len(disk) - sum(len(line) + 1 for line in text[:-1]) == 4096' "$BATS_TEST
 	if ((EUID == 0)); then
 		((status == 0)) || { cat "$R/dev/console" && return 1; }
 		for folder in startup local transfer tmp; do [[ -d $R/vault/workspace/$folder && ! -L $R/vault/workspace/$folder ]]; done
-		[[ -d $R/vault/applog && $(stat -c %a "$BATS_TEST_TMPDIR/elsewhere") == 701 ]]
+		[[ -d $R/vault/bound/applog && $(stat -c %a "$R/vault/bound" "$R/run/nvflare" | paste -sd ' ') == '700 700' && $(stat -c %a "$BATS_TEST_TMPDIR/elsewhere") == 701 ]]
 		rmdir "$R/vault/workspace/local"
 		echo x >"$R/vault/workspace/local"
 		duty workspace.sh "$(id -un)" "$(id -gn)"
@@ -407,25 +407,25 @@ assert len(disk) - sum(len(line) + 1 for line in text[:-1]) == 4096' "$BATS_TEST
 	local state place
 	stub mountpoint
 	stub mount
-	mkdir -p "$R/vault/workspace/tmp" "$R/vault/results" "$BATS_TEST_TMPDIR/kept"
-	touch "$R/vault/workspace/tmp/old" "$R/vault/results/job" "$BATS_TEST_TMPDIR/kept/file"
+	mkdir -p "$R/vault/workspace/tmp" "$R/vault/bound/results" "$BATS_TEST_TMPDIR/kept"
+	touch "$R/vault/workspace/tmp/old" "$R/vault/bound/results/job" "$BATS_TEST_TMPDIR/kept/file"
 	ln -s "$BATS_TEST_TMPDIR/kept" "$R/vault/workspace/tmp/link"
 	site_conf role=server workspace=/vault/workspace output=/out
 	for state in none absent ignored disk-plain partition-plain partition-locked disk-encrypted partition-encrypted ''; do
-		place=/vault/results
+		place=/vault/bound/results
 		[[ $state != *-encrypted ]] || place=/out
 		mkdir -p "$R/run/cc/hardening"
 		echo "$state" >"$R/run/cc/hardening/output"
 		: >"$BATS_TEST_TMPDIR/calls"
 		duty workspace.sh "$(id -un)" "$(id -gn)"
 		((status == 0)) || { cat "$R/dev/console" && return 1; }
-		[[ $(calls | grep '^mount ') == "mount --bind $R$place $R/run/nvflare" ]] || { echo "$state" && calls && return 1; }
+		[[ $(calls | grep '^mount ') == "mount --bind $R$place $R/run/nvflare/results" ]] || { echo "$state" && calls && return 1; }
 	done
 	[[ -d $R/vault/workspace/tmp && -z $(ls -A "$R/vault/workspace/tmp") ]]
-	[[ -e $R/vault/results/job && -e $BATS_TEST_TMPDIR/kept/file ]]
+	[[ -e $R/vault/bound/results/job && -e $BATS_TEST_TMPDIR/kept/file ]]
 	stub mount 'exit 32'
 	duty workspace.sh "$(id -un)" "$(id -gn)"
-	powered_off '/vault/results cannot be the place of results'
+	powered_off '/vault/bound/results cannot be the place of results'
 	: >"$R/dev/console"
 	stub rm 'exit 1'
 	duty workspace.sh "$(id -un)" "$(id -gn)"

@@ -154,9 +154,9 @@ $(for path in "${writable[@]}"; do printf 'ReadWritePaths=-%s\n' "$path"; done)
 $(for path in "${readable[@]}"; do printf 'ReadOnlyPaths=-%s\n' "$path"; done)
 BindReadOnlyPaths=$site/kit/startup:$workspace/startup
 BindReadOnlyPaths=-$site/kit/local:$workspace/local
-BindPaths=-${workspace%/*}/applog:/applog
+BindPaths=-${workspace%/*}/bound/applog:/applog
 # Its job store: /tmp is memory, and a result may be larger than that.
-BindPaths=/run/nvflare:/tmp/nvflare
+BindPaths=/run/nvflare/results:/tmp/nvflare
 InaccessiblePaths=-/run/cc -$site/keys -/etc/cc -/boot
 # Nothing that it could ask for a favour, and nothing that tells of the machine or of others.
 InaccessiblePaths=-/run/dbus -/run/user -/run/udev -/run/systemd/private -/run/log -/var/log

@@ -229,8 +229,8 @@ said() { sed -n "s/^$1=//p" "$unit"; }
 		((status == 0)) || { echo "$output" && return 1; }
 		# Nothing of FLARE is opened by root on a file system of the host.
 		run ! grep -E 'append:|file:|/mnt/data' "$units/nvflare.service"
-		grep -qx 'BindPaths=-/vault/applog:/applog' "$units/nvflare.service"
-		grep -qx 'BindPaths=/run/nvflare:/tmp/nvflare' "$units/nvflare.service"
+		grep -qx 'BindPaths=-/vault/bound/applog:/applog' "$units/nvflare.service"
+		grep -qx 'BindPaths=/run/nvflare/results:/tmp/nvflare' "$units/nvflare.service"
 		[[ $logs == disk || ! -e $units/nvflare-log.service ]]
 	done
 	for line in DynamicUser=yes StandardOutput=file:/dev/nvflare-log DevicePolicy=closed 'DeviceAllow=/dev/nvflare-log w'; do

@@ -12,8 +12,13 @@ case $workspace/ in
 "$R$mount/"*) ;;
 *) fail "workspace: ${workspace#"$R"} is not on cc-app" ;;
 esac
-# Beside the workspace: FLARE cannot put anything else in its place, and systemd binds it to /applog at each start.
-for folder in "$workspace" "${workspace%/*}/applog" "${workspace%/*}/results"; do
+# What systemd binds to other places of FLARE's is below folders that only root may enter. So FLARE cannot put anything else
+# in its place, and reaches it only there, where nothing is executed: not every systemd makes other mounts read-only.
+bound="${workspace%/*}/bound" places="$R/run/nvflare"
+for folder in "$bound" "$places"; do
+	install -d -m 0700 "$folder" || fail "workspace: ${folder#"$R"} cannot be made"
+done
+for folder in "$workspace" "$bound/applog" "$bound/results"; do
 	install -d -m 0750 -o "$user" -g "$group" "$folder" || fail "workspace: ${folder#"$R"} cannot be made"
 done
 # In a folder of FLARE root follows no link, which a job may have left there for the next boot.
@@ -29,9 +34,9 @@ done
 rm -f "$workspace"/*.fl
 # FLARE keeps jobs, their results and its snapshots below /tmp/nvflare, where its own containers have a volume. With an
 # encrypted output they go there; the host gets that disk to keep. Root touches nothing below the mount point.
-results="${workspace%/*}/results"
+results="$bound/results"
 case $(recall output) in
 *-encrypted) results="$R$(site output)" ;;
 esac
-mkdir -p "$R/run/nvflare" || fail "workspace: the place of results cannot be made"
-mount --bind "$results" "$R/run/nvflare" || fail "workspace: ${results#"$R"} cannot be the place of results"
+mkdir -p "$places/results" || fail "workspace: the place of results cannot be made"
+mount --bind "$results" "$places/results" || fail "workspace: ${results#"$R"} cannot be the place of results"
