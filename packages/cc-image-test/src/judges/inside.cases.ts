@@ -7,7 +7,7 @@ const inForce = Object.fromEntries(Object.entries(sysctls).map(([key, [value]]) 
 const tried = '/lib/modules/6.1/dummy.ko.xz'
 const accounts = {roots: 'root', shells: '', passwords: '', 'login-keys': ''}
 const modules = {'module-tried': tried, 'module-loaded': '0', 'sysctl.kernel.modules_disabled': '1'}
-const mounts = {mounts: ['/', '/opt/cc/ro', '/vault', '/run/cc/lower']}
+const mounts = {mounts: ['/', '/opt/cc/ro', '/vault', '/run/cc/lower', '/out'], bound: {'/results': ['/vault', '/out']}}
 const disks = {'mounted-disks': '/dev/mapper/cc-app:/vault /dev/mapper/cc-root:/run/cc/lower', 'loose-mounts': ''}
 
 const untrusted = 'nosuid,nodev,noexec,nosymfollow,relatime'
@@ -150,12 +150,30 @@ export const cases: CasesOf<typeof import('./inside.js')> = {
     missing: {'nothing was said': [{}]},
   },
   judgeMounts: {
-    good: [[disks, mounts]],
+    good: [
+      [disks, mounts],
+      [{...disks, 'mounted-disks': `${disks['mounted-disks']} /dev/mapper/cc-app:/results`}, mounts],
+    ],
     bad: {
       'a disk below a known folder': [
         {...disks, 'mounted-disks': `${disks['mounted-disks']} /dev/vdb:/vault/evil`},
         mounts,
         /\/dev\/vdb:\/vault\/evil is mounted/,
+      ],
+      'a disk of the host in the place of a bound one': [
+        {...disks, 'mounted-disks': `${disks['mounted-disks']} /dev/vdb:/results`},
+        mounts,
+        /\/dev\/vdb:\/results is mounted/,
+      ],
+      'a disk at a bound place alone': [
+        {...disks, 'mounted-disks': '/dev/mapper/cc-app:/results'},
+        mounts,
+        /cc-app:\/results is mounted/,
+      ],
+      'another disk than those that may be bound': [
+        {...disks, 'mounted-disks': `${disks['mounted-disks']} /dev/mapper/cc-root:/results`},
+        mounts,
+        /cc-root:\/results is mounted/,
       ],
       'a disk of the host': [{...disks, 'mounted-disks': '/dev/vdb:/mnt/x'}, mounts, /\/dev\/vdb:\/mnt\/x is mounted/],
       'a mount with devices': [{...disks, 'loose-mounts': '/mnt/x:ext4:rw'}, mounts, /lets devices or setuid in/],

@@ -198,15 +198,26 @@ export const judgeRoot = ofFacts(
   return is(written, 'no', 'a write to it', 'read-only below the layer in memory')
 })
 
+/** Where disks may be mounted: each at a place of its own, and again where a place of the list is bound to. */
+export interface ExpectedMounts {
+  mounts: readonly string[]
+  /** By path: places whose disk may be there, too. */
+  bound: Readonly<Record<string, readonly string[]>>
+}
+
 export const judgeMounts = ofFacts(
   'mounted-disks',
   'loose-mounts',
-)((facts, expected: {mounts: readonly string[]}) => {
+)((facts, {mounts, bound}: ExpectedMounts) => {
   const disks = wordsOf(facts['mounted-disks'])
+  const at = (places: readonly string[]) => (text: string) => places.includes(text.slice(text.indexOf(':') + 1))
+  const isBound = (text: string) =>
+    Object.entries(bound).some(
+      ([path, places]) =>
+        at([path])(text) && disks.some((other) => at(places)(other) && other.split(':')[0] === text.split(':')[0]),
+    )
   const problems = [
-    ...disks
-      .filter((text) => !expected.mounts.includes(text.slice(text.indexOf(':') + 1)))
-      .map((text) => `${text} is mounted`),
+    ...disks.filter((text) => !at(mounts)(text) && !isBound(text)).map((text) => `${text} is mounted`),
     ...wordsOf(facts['loose-mounts']).map((text) => `${text} lets devices or setuid in`),
   ]
   if (disks.length === 0) problems.push('no disk is mounted: that cannot be')

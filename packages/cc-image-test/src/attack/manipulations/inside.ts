@@ -38,6 +38,7 @@ import {
   judgeSysctls,
   sysctls,
   type DataDisks,
+  type ExpectedMounts,
 } from '../../judges/inside.js'
 import {judgeAllowed, judgeForbidden, type Attempt} from '../../judges/network.js'
 import type {Bench} from '../bench.js'
@@ -195,12 +196,20 @@ const look = (
   run: async (bench) => judge(await inside.probe(), bench),
 })
 
-/** Where the disks of an image are mounted: what its manifest names, the layer below the root, and the data disk. */
-const knownMounts = ({subject}: Bench) => [
-  ...subject.image.manifest.partitions.map(({mount}) => mount),
-  '/run/cc/lower',
-  ...[dataDisksOf(subject).place].filter((place) => place !== null),
-]
+/**
+ * Where the disks of an image are mounted: what its manifest names, the layer below the root, and the data disk. The place
+ * of results is bound from the workspace's partition, or from the output (scripts/guest/opt-flare/workspace.sh).
+ */
+function knownMounts({subject}: Bench): ExpectedMounts {
+  const {partitions} = subject.image.manifest
+  const {place, role} = dataDisksOf(subject)
+  const data = place === null ? [] : [place]
+  const own = partitions.filter(({name}) => ['cc-app', 'cc-out'].includes(name)).map(({mount}) => mount)
+  return {
+    mounts: [...partitions.map(({mount}) => mount), '/run/cc/lower', ...data],
+    bound: {'/run/nvflare/results': [...own, ...(role === 'server' ? data : [])]},
+  }
+}
 
 export function insideManipulations(inside: Inside): Manipulation[] {
   const root = 'looks as root, in a copy of the image with one unit more'
@@ -234,7 +243,7 @@ export function insideManipulations(inside: Inside): Manipulation[] {
     looks(
       'inside-mounts',
       'Only disks that boot.conf names are mounted, without devices and setuid',
-      ({facts}, bench) => judgeMounts(facts, {mounts: knownMounts(bench)}),
+      ({facts}, bench) => judgeMounts(facts, knownMounts(bench)),
     ),
     look(
       inside,
