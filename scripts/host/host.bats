@@ -346,6 +346,45 @@ in_root() { as_user bash -c 'printf x | dd of="$1/out/shared/root.raw" bs=1 seek
 	((status == 0)) && [[ $output != *host-data* ]]
 }
 
+@test "the ID block of the machine goes to QEMU and libvirt; one for another launch is refused" {
+	local digest other auth
+	digest=$(printf 'ab%.0s' {1..48}) other=$(printf 'cd%.0s' {1..48})
+	auth=$(head -c 4096 /dev/zero | base64 -w 0)
+	# block DIGEST POLICY_BYTES: ids, version 1 and SVN 7 between them.
+	block() { printf '%b' "$(printf '%s%064d0100000007000000%s' "$1" 0 "$2" | sed 's/../\\x&/g')" | base64 -w 0; }
+	# blocks BLOCK AUTH: an image with an expected measurement for two numbers of processors.
+	blocks() {
+		describe production '.launch.firmwareSha256 = "'"$(sha256sum <"$firmware_file" | cut -c -64)"'" | .measurement = {idBlock: {svn: 7}, entries: [
+			{vcpus: 4, cpuType: "EPYC-v4", digest: "'"$other"'", idBlock: "'"$(block "$other" 0000030000000000)"'", idAuth: "'"$auth"'"},
+			{vcpus: 2, cpuType: "EPYC-v4", digest: "'"$digest"'", idBlock: "'"$1"'", idAuth: "'"$2"'"}]}'
+	}
+	blocks "$(block "$digest" 0000030000000000)" "$auth"
+	launch --print --ovmf "$firmware_file"
+	ended 0 ",id-block=$(block "$digest" 0000030000000000),id-auth=$auth,author-key-enabled=on"
+	launch --print --ovmf "$firmware_file" --vcpus 4
+	ended 0 ",id-block=$(block "$other" 0000030000000000),"
+	on_snp_host "$image/install_cc_image.sh" --to "$dir/to" --ovmf "$firmware_file" --libvirt "$dir/domain.xml"
+	((status == 0)) || { echo "$output" && return 1; }
+	python3 - "$dir/domain.xml" "$(block "$digest" 0000030000000000)" "$auth" <<-'END'
+		import sys, xml.dom.minidom
+		security = xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName("launchSecurity")[0]
+		found = [security.getElementsByTagName(name)[0].firstChild.data for name in ("idBlock", "idAuth")]
+		assert found == sys.argv[2:] and security.getAttribute("authorKey") == "yes", found
+	END
+	blocks "$(block "$other" 0000030000000000)" "$auth"
+	launch --print --ovmf "$firmware_file"
+	ended 4 "is for another launch: its digest is $other, expected $digest"
+	blocks "$(block "$digest" 00000b0000000000)" "$auth"
+	launch --print --ovmf "$firmware_file"
+	ended 4 "is for another guest policy: its bytes are 00000b0000000000, expected 0000030000000000"
+	blocks "$(block "$digest" 0000030000000000)" AAAA
+	launch --print --ovmf "$firmware_file"
+	ended 4 "has an ID block that is none"
+	describe production '.measurement = {idBlock: {svn: 7}, entries: [{vcpus: 2, cpuType: "EPYC-v4", digest: "'"$digest"'"}]}'
+	launch --print --ovmf "$firmware_file"
+	ended 4 "has no ID block for 2 processors of the type EPYC-v4"
+}
+
 @test "a launch with a wrong option or an altered file is refused" {
 	local wrong
 	for wrong in '--vcpus 0' '--vcpus x' '--cpu a,b' '--memory 8' '--memory 8T' '--network bridge=a,b' '--gpu 41:00.0' '--host-data x' '--forward x' \

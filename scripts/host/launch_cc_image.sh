@@ -86,8 +86,9 @@ else
 	[[ -f $firmware ]] || fail 3 "there is no firmware '$firmware'" "install ovmf-amdsev, or name one: --ovmf FILE"
 	problem=$(platform_firmware "$firmware")
 	[[ -z $problem ]] || fail 3 "the firmware $firmware cannot launch this image: $problem" "name the right one: --ovmf FILE"
-	[[ ${manifest[measurement]-} == null || -n $(measured) ]] || fail 2 \
+	[[ ${manifest[measurement]-} == null || -n $(entry digest) ]] || fail 2 \
 		"there is no expected measurement for $vcpus processors of the type $cpu" "build the image with launch.vcpus and launch.cpuTypes that have them"
+	choose_id_block
 	platform_words "$cpu" "$memory_mib" "$policy" "$firmware" "$host_data"
 	# A confidential guest reaches devices through memory that it shares, which only modern virtio can do.
 	virtio=,disable-legacy=on,iommu_platform=on network_rom=,romfile=

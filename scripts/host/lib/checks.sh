@@ -66,7 +66,7 @@ check_machine() {
 		report note measurement "the image has no expected measurement: nobody can compare what was launched" \
 			"build it with launch.ovmf in cc.yaml"
 	else
-		digest=$(measured)
+		digest=$(entry digest)
 		if [[ -n $digest ]]; then
 			report ok measurement "$digest for $vcpus processors of the type $cpu"
 		else

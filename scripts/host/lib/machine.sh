@@ -77,16 +77,37 @@ choose_host_data() {
 		"leave it out, or build the image with kbs.policy.hostData"
 }
 
-# measured: the expected measurement of this machine, or nothing.
-measured() {
+# entry KEY: of the expected measurement of this machine, or nothing.
+entry() {
 	local index
 	for ((index = 0; ; index++)); do
 		[[ -n ${manifest["measurement/entries/$index/digest"]-} ]] || return 0
 		[[ ${manifest["measurement/entries/$index/vcpus"]} != "$vcpus" || ${manifest["measurement/entries/$index/cpuType"]} != "$cpu" ]] || {
-			printf '%s' "${manifest["measurement/entries/$index/digest"]}"
+			printf '%s' "${manifest["measurement/entries/$index/$1"]-}"
 			return 0
 		}
 	done
+}
+
+# choose_id_block: what the firmware is to compare this launch with, as id_block and id_auth; empty where the image has none.
+# The firmware would refuse a block for another launch, and say little.
+choose_id_block() {
+	local digest said wanted
+	id_block=$(entry idBlock) id_auth=$(entry idAuth)
+	if [[ -z $id_block && -z $id_auth ]]; then
+		[[ -z ${manifest["measurement/idBlock/svn"]-} ]] || fail 4 "the manifest has no ID block for $vcpus processors of the type $cpu" "take an unaltered copy of the image"
+		return 0
+	fi
+	[[ $id_block =~ ^[A-Za-z0-9+/]{128}$ && $id_auth =~ ^[A-Za-z0-9+/]{5462}==$ ]] ||
+		fail 4 "the manifest has an ID block that is none: '${id_block:0:40}'" "take an unaltered copy of the image"
+	digest=$(entry digest)
+	said=$(printf '%s' "$id_block" | base64 -d | od -An -v -tx1 | tr -d ' \n')
+	# Digest at 0, policy at 88, the last byte first (SEV-SNP firmware ABI, ID_BLOCK).
+	[[ ${said:0:96} == "$digest" ]] || fail 4 "the ID block of the manifest is for another launch: its digest is ${said:0:96}, expected $digest" \
+		"take an unaltered copy of the image"
+	wanted=$(printf '%016x' "$policy" | sed 's/\(..\)\(..\)\(..\)\(..\)\(..\)\(..\)\(..\)\(..\)/\8\7\6\5\4\3\2\1/')
+	[[ ${said:176:16} == "$wanted" ]] || fail 4 "the ID block of the manifest is for another guest policy: its bytes are ${said:176:16}, expected $wanted" \
+		"take an unaltered copy of the image"
 }
 
 # format_of FILE: of a data disk, by its name. Not by its content: what a guest writes must not choose how it is read.

@@ -143,6 +143,7 @@ libvirt_domain() {
 		  </features>
 		  <on_reboot>destroy</on_reboot>
 	END
+	choose_id_block
 	platform_xml "$cpu" "$policy" "$host_data"
 	printf '  <devices>\n    <emulator>%s</emulator>\n' "$(xml "$(command -v -- "$qemu" || printf %s "$qemu")")"
 	xml_disk "$target/$name.qcow2" cc-disk qcow2 vda

@@ -57,17 +57,20 @@ platform_firmware() {
 	fi
 }
 
-# platform_words CPU MEMORY POLICY FIRMWARE HOST_DATA: the words of QEMU, as the array platform.
+# platform_words CPU MEMORY POLICY FIRMWARE HOST_DATA: the words of QEMU, as the array platform. Takes id_block and id_auth
+# of choose_id_block.
 platform_words() {
+	local signed=''
+	[[ -z $id_block ]] || signed=",id-block=$id_block,id-auth=$id_auth,author-key-enabled=on"
 	platform=(
 		-machine "q35,confidential-guest-support=tee0,memory-backend=ram0,vmport=off" -accel kvm -cpu "$1"
 		-object "memory-backend-memfd,id=ram0,size=$2M,share=on"
-		-object "sev-snp-guest,id=tee0,cbitpos=$platform_cbitpos,reduced-phys-bits=$platform_reduced_phys_bits,policy=$3,kernel-hashes=on${5:+,host-data=$(option "$5")}"
+		-object "sev-snp-guest,id=tee0,cbitpos=$platform_cbitpos,reduced-phys-bits=$platform_reduced_phys_bits,policy=$3,kernel-hashes=on${5:+,host-data=$(option "$5")}$signed"
 		-bios "$4"
 	)
 }
 
-# platform_xml CPU POLICY HOST_DATA: the elements of a libvirt domain.
+# platform_xml CPU POLICY HOST_DATA: the elements of a libvirt domain. Takes id_block and id_auth of choose_id_block.
 platform_xml() {
 	cat <<-END
 		  <cpu mode='custom' match='exact' check='none'>
@@ -77,8 +80,10 @@ platform_xml() {
 		    <source type='memfd'/>
 		    <access mode='shared'/>
 		  </memoryBacking>
-		  <launchSecurity type='sev-snp' kernelHashes='yes'>
-		    <policy>$2</policy>${3:+
+		  <launchSecurity type='sev-snp' kernelHashes='yes'${id_block:+ authorKey='yes'}>
+		    <policy>$2</policy>${id_block:+
+		    <idBlock>$id_block</idBlock>
+		    <idAuth>$id_auth</idAuth>}${3:+
 		    <hostData>$(xml "$3")</hostData>}
 		  </launchSecurity>
 	END

@@ -124,7 +124,7 @@ export const teeDerivedSchema = z
       .max(0xffff_ffff)
       .nullable()
       .default(null)
-      .describe('Value for the field `svn`: at most the SVN of the ID block of the launch. Ours has no ID block: 0.'),
+      .describe('Value for the field `svn`: at most `launch.idBlock.svn`, or 0 without an ID block.'),
     tcbVersion: z
       .string()
       .regex(/^0x[0-9a-f]{1,16}$/, 'expected a TCB version as a hexadecimal number like 0xd315000000000004')

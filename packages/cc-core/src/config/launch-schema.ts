@@ -1,10 +1,31 @@
 import {z} from 'zod'
 
 import {policyBits} from './security-words.js'
-import {bitMask, hostPath, size} from './values.js'
+import {bitMask, hostPath, hostSecret, size} from './values.js'
 
 /** Processor types as QEMU names them; their signature is part of the measurement. */
 const cpuType = z.string().regex(/^EPYC(-[A-Za-z0-9]+)*$/, 'expected a processor type of QEMU like EPYC-v4')
+
+const id = (what: string) =>
+  z
+    .string()
+    .regex(/^[0-9a-f]{32}$/, 'expected 32 lower-case hexadecimal digits')
+    .default('0'.repeat(32))
+    .describe(`${what} in the block and in reports of the guest: 16 bytes in hexadecimal.`)
+
+/** What the firmware compares a launch with, signed by who builds the image (SEV-SNP firmware ABI, ID_BLOCK). */
+const idBlock = z.strictObject({
+  idKey: hostSecret.describe('Private key that signs the block: EC, curve P-384, PEM, without a passphrase.'),
+  authorKey: hostSecret.describe('Private key, of the same kind, that signs the public part of `idKey`.'),
+  svn: z
+    .int()
+    .min(0)
+    .max(0xffff_ffff)
+    .default(0)
+    .describe('Security version of the image; the most that `teeDerived.svn` of a guest may be.'),
+  familyId: id('FAMILY_ID'),
+  imageId: id('IMAGE_ID'),
+})
 
 /** How the image is launched, and what its launch is expected to measure. */
 export const launchSchema = z.strictObject({
@@ -52,6 +73,12 @@ export const launchSchema = z.strictObject({
     .min(1)
     .default(['sev-snp-measure==0.0.13'])
     .describe('What pip installs into an environment of its own in the work folder when `tool` is null.'),
+  idBlock: idBlock
+    .nullable()
+    .default(null)
+    .describe(
+      'Sign an ID block for each expected measurement, so that the firmware refuses another measurement or guest policy; null = none.',
+    ),
   stub: hostPath
     .nullable()
     .default(null)

@@ -54,6 +54,8 @@ const everyPath: Readonly<Record<string, (path: string) => Record<string, unknow
   'hardening.mounts.outputKey': (outputKey) => ({hardening: {mounts: {outputKey}}}),
   'launch.ovmf': (ovmf) => ({launch: {ovmf}}),
   'launch.tool': (tool) => ({launch: {tool}}),
+  'launch.idBlock.idKey': (idKey) => ({launch: {idBlock: {idKey, authorKey: '/x'}}}),
+  'launch.idBlock.authorKey': (authorKey) => ({launch: {idBlock: {idKey: '/x', authorKey}}}),
   'launch.stub': (stub) => ({launch: {stub}}),
   'kbs.caFile': (caFile) => ({kbs: {caFile}}),
   'kbs.client': (client) => ({kbs: {client, clientSha256: '0'.repeat(64)}}),
@@ -123,6 +125,7 @@ describe('paths of the host', () => {
     )
     expect(secret.map(([key]) => key)).toEqual([
       ...['nvidia.signing.key', 'hardening.mounts.inputKey', 'hardening.mounts.outputKey'],
+      ...['launch.idBlock.idKey', 'launch.idBlock.authorKey'],
     ])
   })
 

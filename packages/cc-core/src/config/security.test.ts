@@ -118,3 +118,22 @@ it('refuses a key of a migration agent where there is none, in every profile', (
   expect(securityProblems(config)).toEqual([expect.stringContaining("launch.policy '0x30000' allows none")])
   expect(securityProblems(loadConfig(null, ['teeDerived.rootKey=vmrk']))).toEqual([])
 })
+
+it('the SVN of a derived key is at most that of the ID block, which needs a measurement to be about', () => {
+  const fields = ['teeDerived.fields=[policy, measurement, svn]', 'teeDerived.svn=3']
+  const block = (svn: number, ovmf: string) => [
+    `launch.ovmf=${ovmf}`,
+    `launch.idBlock={idKey: /k, authorKey: /a, svn: ${svn}}`,
+  ]
+  const problems = (...sets: string[]) => securityProblems(loadConfig(null, sets)).join('; ')
+  expect(problems(derived, ...fields)).toBe(
+    'teeDerived.svn: the firmware derives no key for 3: launch.idBlock.svn is 0 without an ID block',
+  )
+  expect(problems(derived, ...fields, ...block(2, '/o'))).toContain('launch.idBlock.svn is 2')
+  expect(problems(derived, ...fields, ...block(3, '/o'))).toBe('')
+  // Nothing derives a key there.
+  expect(problems(...fields)).toBe('')
+  expect(problems(...block(0, 'null'))).toBe(
+    'launch.idBlock: without launch.ovmf there is no measurement to put into it',
+  )
+})

@@ -35,6 +35,16 @@ function contradictions(config: Config): Problem[] {
       'teeDerived.rootKey',
       `'vmrk' comes from a migration agent, and launch.policy '${launch.policy}' allows none`,
     ],
+    [
+      usesDerived(config) && (teeDerived.svn ?? 0) > (launch.idBlock?.svn ?? 0),
+      'teeDerived.svn',
+      `the firmware derives no key for ${teeDerived.svn ?? 0}: launch.idBlock.svn is ${launch.idBlock?.svn ?? '0 without an ID block'}`,
+    ],
+    [
+      launch.idBlock !== null && launch.ovmf === null,
+      'launch.idBlock',
+      'without launch.ovmf there is no measurement to put into it',
+    ],
   ]
 }
 

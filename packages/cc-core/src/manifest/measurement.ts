@@ -1,5 +1,8 @@
 import {z} from 'zod'
 
+/** Base64 of this many bytes. */
+const base64 = (bytes: number) => z.base64().length(Math.ceil(bytes / 3) * 4)
+
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 
 /**
@@ -19,9 +22,23 @@ export const measurementSchema = z.strictObject({
         cpuType: z.string(),
         guestFeatures: z.string(),
         digest: z.string().regex(/^[0-9a-f]{96}$/),
+        /** ID_BLOCK and ID_AUTH of the SEV-SNP firmware ABI, in base64 as QEMU and libvirt take them. */
+        idBlock: base64(96).optional(),
+        idAuth: base64(4096).optional(),
       }),
     )
     .min(1),
+  /** What the ID blocks say beside digest and policy; where there is none it is not there. */
+  idBlock: z
+    .strictObject({
+      svn: z.int().nonnegative(),
+      familyId: z.string().regex(/^[0-9a-f]{32}$/),
+      imageId: z.string().regex(/^[0-9a-f]{32}$/),
+      /** ID_KEY_DIGEST and AUTHOR_KEY_DIGEST of a report: SHA-384. */
+      idKeyDigest: z.string().regex(/^[0-9a-f]{96}$/),
+      authorKeyDigest: z.string().regex(/^[0-9a-f]{96}$/),
+    })
+    .optional(),
 })
 
 export type Measurement = z.output<typeof measurementSchema>

@@ -43,7 +43,7 @@ async function measure({launch = {}, kernel, initrd, cmdline = 'a=b quiet'}: Cha
     launch: config,
     kernel: kernel ?? join(root, 'kernel'),
     initrd: initrd ?? join(root, 'initrd'),
-    ...{cmdline, tools},
+    ...{cmdline, tools, work: root},
   })
   await runTasks(plan.tasks, {reporter: new SilentReporter(), logDir: root})
   return plan.result()
@@ -99,7 +99,7 @@ describe('the expected measurement', () => {
   it('is null, and takes no step, where no firmware is configured', async () => {
     const plan = await planMeasure({
       launch: parseConfig({}).launch,
-      ...{kernel: '/none', initrd: '/none', cmdline: '', tools: '/none'},
+      ...{kernel: '/none', initrd: '/none', cmdline: '', tools: '/none', work: '/none'},
     })
     expect(plan.tasks).toEqual([])
     expect(await plan.result()).toBeNull()
@@ -121,7 +121,7 @@ describe('the expected measurement', () => {
   it('is refused where the tool cannot be installed: Python makes no environment below a name with a colon', async () => {
     const request = (launch: object) => ({
       launch: parseConfig({launch: {ovmf, ...launch}}).launch,
-      ...{kernel: '/k', initrd: '/i', cmdline: '', tools: '/x/my build,a:b/tools'},
+      ...{kernel: '/k', initrd: '/i', cmdline: '', tools: '/x/my build,a:b/tools', work: '/none'},
     })
     await expect(planMeasure(request({}))).rejects.toMatchObject({
       code: 'E_CONFIG',

@@ -119,7 +119,7 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
   }
   // Beside the work folder, which is emptied: a tool that was installed for one seal is there for the next.
   const measure = await planMeasure({
-    ...{launch: config.launch, cmdline, tools: join(work, '..', 'tools')},
+    ...{launch: config.launch, cmdline, work, tools: join(work, '..', 'tools')},
     ...{kernel: join(target, 'vmlinuz'), initrd: join(target, 'initrd.img')},
   })
   return [

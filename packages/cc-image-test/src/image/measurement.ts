@@ -73,7 +73,10 @@ async function measure(
       vcpus,
       cpuTypes,
       guestFeatures,
+      // Only the digests are asked for; the keys are the builder's.
+      idBlock: null,
     },
+    work: folder,
     ...{kernel: image.file('vmlinuz'), initrd, cmdline},
     tools: join(scratch, '..', 'tools'),
   })
