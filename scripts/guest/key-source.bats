@@ -240,13 +240,14 @@ fails_for() { # REASON: without a key on the way
 	fails_for 'after 2 attempts: exit status 7'
 }
 
-# says TEXT REASON: where kbs-client says TEXT, the console says REASON, in one line that is not too long.
+# says TEXT REASON [STATUS]: where kbs-client says TEXT, the console says REASON, in one line that is not too long.
 says() {
 	root kbs
 	printf '%s\n' "$1" >"$dir/text"
 	program kbs-client 'cat "$ROOT/../text" >&2' 'exit 1'
 	ask "kbs"
 	fails_for "after 2 attempts: $2"
+	((status == ${3-1})) || { echo "status $status for: $2" && return 1; }
 	(($(wc -l <"$dir/words") == 1 && $(wc -c <"$dir/words") < 300))
 	diff -u "$dir/before" <(find "$dir/root" | sort)
 }
@@ -264,8 +265,8 @@ WARN kbs_protocol::client: Authenticating with KBS failed. Perform a new RCAR ha
 Error: request unauthorized'
 	says "$retry Caused by: invalid peer certificate: UnknownIssuer\"), retry 1...
 Error: RCAR handshake failed: Unable to get token." 'its certificate is not one of the configured authority: UnknownIssuer'
-	says "$retry tcp connect error Caused by: Connection refused (os error 111)" 'Connection refused'
-	says "$retry dns error: failed to lookup address information" 'failed to lookup address'
+	says "$retry tcp connect error Caused by: Connection refused (os error 111)" 'Connection refused' 4
+	says "$retry dns error: failed to lookup address information" 'failed to lookup address' 4
 	says "$denied" 'denied by its policy'
 	says "${denied//Access denied by policy/Plugin internal error}" 'it has no such resource (a/b/cc-test)'
 	says 'Error: request unauthorized' 'denied by its policy, or there is no such resource (a/b/cc-test)'

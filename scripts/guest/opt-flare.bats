@@ -5,6 +5,7 @@
 load ../test/guest.bash
 
 setup() {
+	bats_require_minimum_version 1.5.0
 	R=$BATS_TEST_TMPDIR/root
 	export R
 	mkdir -p "$R"/{dev,proc/sys/kernel,proc/sys/a,run/cc/state,etc/cc/hardening,opt/flare,usr/lib/cc,sys/class/block,ro/keys,ro/kit,tmp}
@@ -22,7 +23,7 @@ setup() {
 site_conf() { printf '%s\n' version=1 site=a "$@" >"$R/ro/site.conf"; }
 
 # duty NAME ARGUMENT...
-duty() { run dash "$R/opt/flare/scripts/$1" "${@:2}"; }
+duty() { run timeout 60 dash "$R/opt/flare/scripts/$1" "${@:2}"; }
 
 # stub NAME: a program that writes its arguments and its input down.
 stub() {
@@ -432,6 +433,131 @@ assert len(disk) - sum(len(line) + 1 for line in text[:-1]) == 4096' "$BATS_TEST
 	# bats cleans up with rm too: left here, the file fails although every test is ok.
 	/bin/rm "$BATS_TEST_TMPDIR/bin/rm"
 	powered_off 'temporary files of the last boot cannot be removed'
+}
+
+# rounds RESULT...: what each round of recheck finds, by the key source and cc-attest; after the last one it is left alone.
+rounds() {
+	printf '%s\n' "$@" >"$BATS_TEST_TMPDIR/rounds"
+	: >"$BATS_TEST_TMPDIR/calls"
+	: >"$R/dev/console"
+	mkdir -p "$R/opt/cc/bin" "$R/usr/lib/cc/key-source" "$R/run/cc/gpu"
+	# The round that comes next, and its exit status: passed, refused or unreachable.
+	cat >"$BATS_TEST_TMPDIR/bin/next-round" <<-'END'
+		#!/bin/sh
+		read -r result <"$ROUNDS"
+		sed -i 1d "$ROUNDS"
+		case $result in
+		passed) printf 'the key itself' && exit 0 ;;
+		unreachable) echo 'Connection refused' >&2 && exit 4 ;;
+		*) echo 'denied by its policy' >&2 && exit 1 ;;
+		esac
+	END
+	export ROUNDS=$BATS_TEST_TMPDIR/rounds
+	printf '#!/bin/sh\nprintf "%%s\\n" "kbs $*" >>"%s/calls"\nexec next-round\n' "$BATS_TEST_TMPDIR" >"$R/usr/lib/cc/key-source/kbs"
+	printf '#!/bin/sh\nprintf "%%s\\n" "cc-attest $*" >>"%s/calls"\nnext-round >/dev/null 2>&1 && exit 0\nprintf "{\\"cpu\\":{\\"status\\":\\"failed\\",\\"detail\\":\\"it is another one\\"}}\\n"\nexit 1\n' "$BATS_TEST_TMPDIR" >"$R/opt/cc/bin/cc-attest"
+	chmod +x "$BATS_TEST_TMPDIR/bin/next-round" "$R/usr/lib/cc/key-source/kbs" "$R/opt/cc/bin/cc-attest"
+	# Where there are no rounds left, time stands still.
+	stub sleep '[ -s "$ROUNDS" ]'
+	for name in systemctl nvidia-smi umount cryptsetup; do stub "$name"; done
+	grep -q '^cc-root.key=' "$R/run/cc/boot.conf" || printf 'cc-root.key=kbs\n' >>"$R/run/cc/boot.conf"
+}
+
+@test "recheck: refusals in a row stop FLARE, close the vault and power off; one that passes begins anew" {
+	local settings=(recheck=900 recheck-ask=kbs recheck-failures=2 recheck-network-failures=3)
+	site_conf role=client "${settings[@]}"
+	rounds passed refused passed refused refused passed
+	duty recheck.sh
+	powered_off 'attestation: refused 2 times: denied by its policy'
+	[[ $(<"$ROUNDS") == passed && $(calls | grep -c '^sleep 900$') == 5 && $(calls | grep '^kbs') == *'kbs cc-root' ]]
+	# FLARE first, then what it worked on; whatever of it fails, the machine goes off.
+	[[ $(calls | grep -v '^sleep\|^kbs' | cut -d ' ' -f 1-2 | paste -sd ,) == 'systemctl stop,nvidia-smi conf-compute,umount '*',umount '*/vault',cryptsetup close' ]] || { calls && return 1; }
+	run ! grep -q 'the key itself' -r "$R/dev" "$R/run"
+	for name in systemctl nvidia-smi umount cryptsetup; do stub "$name" 'exit 1'; done
+	: >"$R/dev/console"
+	printf '%s\n' refused refused >"$ROUNDS"
+	duty recheck.sh
+	powered_off 'attestation: refused 2 times'
+}
+
+@test "recheck: a broker that is not reached has a number of its own, or none" {
+	site_conf role=client recheck=1 recheck-ask=kbs recheck-failures=2 recheck-network-failures=3
+	rounds unreachable unreachable refused unreachable
+	duty recheck.sh
+	powered_off 'attestation: nobody reached 3 times: Connection refused'
+	site_conf role=client recheck=1 recheck-ask=kbs recheck-failures=2 recheck-network-failures=0
+	rounds $(printf 'unreachable %.0s' {1..20}) refused refused
+	duty recheck.sh
+	powered_off 'attestation: refused 2 times: denied'
+	[[ ! -s $ROUNDS ]]
+}
+
+@test "recheck: evidence of processor and GPUs is asked for at once, and of GPUs only where there are some" {
+	site_conf role=client recheck=1 'recheck-ask=cpu gpu' recheck-failures=1 recheck-network-failures=0
+	rounds passed refused
+	duty recheck.sh
+	powered_off 'attestation: refused 1 times: the evidence is not good: it is another one'
+	[[ $(calls | grep '^cc-attest' | sort -u) == 'cc-attest --verify --cpu --gpu' ]] || { calls && return 1; }
+	rounds passed refused
+	: >"$R/run/cc/gpu/absent"
+	duty recheck.sh
+	[[ $(calls | grep '^cc-attest' | sort -u) == 'cc-attest --verify --cpu' ]]
+	site_conf role=client recheck=1 'recheck-ask=gpu' recheck-failures=1 recheck-network-failures=0
+	rounds passed
+	# Nothing is asked, so nothing uses the rounds up.
+	stub sleep 'rm "$ROUNDS" 2>/dev/null'
+	duty recheck.sh
+	[[ $(calls) == $'sleep 1\nsleep 1' ]] || { calls && return 1; }
+	# Both: the broker, and what it does not see.
+	site_conf role=client recheck=1 'recheck-ask=kbs gpu' recheck-failures=1 recheck-network-failures=0
+	rm "$R/run/cc/gpu/absent"
+	rounds passed refused
+	duty recheck.sh
+	powered_off 'it is another one'
+	rm "$R/opt/cc/bin/cc-attest"
+	rounds passed
+	rm "$R/opt/cc/bin/cc-attest"
+	duty recheck.sh
+	powered_off 'attestation: refused 1 times: the evidence is not good'
+}
+
+@test "recheck: each round leaves a line for the records, with a number of its own, and without what may not be shown" {
+	site_conf role=client recheck=1 recheck-ask=kbs recheck-failures=9 recheck-network-failures=0
+	rounds passed
+	stub sleep 'rm "$ROUNDS.go" 2>/dev/null'
+	: >"$ROUNDS.go"
+	# Of a file the next line would take the place of the last one.
+	rm "$R/dev/console"
+	mkfifo "$R/dev/console"
+	cat "$R/dev/console" >"$BATS_TEST_TMPDIR/console" &
+	exec 8>"$R/dev/console"
+	duty recheck.sh
+	exec 8>&-
+	wait $!
+	grep -Eqx 'CC-AUDIT \{"version":1,"event":"attestation","id":"[0-9a-f]{8}","result":"passed","refused":0,"unreachable":0,"reason":""\}' "$BATS_TEST_TMPDIR/console" ||
+		{ cat "$BATS_TEST_TMPDIR/console" && return 1; }
+	run ! grep -q 'the key itself' "$BATS_TEST_TMPDIR/console"
+}
+
+@test "recheck: never is never, and whatever else cannot be understood powers off" {
+	local settings
+	site_conf role=client recheck=0
+	rounds refused
+	duty recheck.sh
+	[[ $status == 0 && -z $(calls) ]]
+	for settings in 'recheck=x recheck-failures=1' 'recheck=1' 'recheck=1 recheck-failures=x recheck-network-failures=1' \
+		'recheck=1 recheck-failures=1 recheck-network-failures=1 recheck-ask=me'; do
+		# shellcheck disable=SC2086 # words
+		site_conf role=client $settings
+		rounds passed
+		duty recheck.sh
+		powered_off 'attestation: '
+	done
+	# Time that does not pass would be a machine that is never asked.
+	site_conf role=client recheck=1 recheck-failures=1 recheck-network-failures=1 recheck-ask=kbs
+	rounds
+	: >"$ROUNDS"
+	duty recheck.sh
+	powered_off 'attestation: it cannot go on'
 }
 
 @test "modules: that they cannot be locked is a failure" {

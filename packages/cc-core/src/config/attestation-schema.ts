@@ -1,7 +1,7 @@
 import {z} from 'zod'
 
 import {packageText, serviceUrl, sha256Text} from './download-schema.js'
-import {guestPath, hostPath} from './values.js'
+import {duration, guestPath, hostPath} from './values.js'
 
 const snpguest = z
   .strictObject({
@@ -66,6 +66,31 @@ const services = z.strictObject({
   ocsp: serviceUrl.default('https://ocsp.ndis.nvidia.com/').describe('Revocation of certificates.'),
 })
 
+const recheck = z.strictObject({
+  every: z
+    .union([z.literal('never'), duration], 'expected never, or a time like 15min')
+    .nullable()
+    .default(null)
+    .describe(
+      'How often a hardened image attests again; `never`; null = 15min in a production image that has somebody to ask, else never.',
+    ),
+  failures: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(2)
+    .describe('How many refusals, one after the other, stop FLARE, close the vault and switch the machine off.'),
+  networkFailures: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .nullable()
+    .default(8)
+    .describe(
+      'The same for a key broker that is not reached; null = any number: the host can then keep a withdrawn image running by cutting the network.',
+    ),
+})
+
 /** What gives evidence of CPU and GPU in the guest. */
 export const attestationSchema = z.strictObject({
   enabled: z
@@ -80,6 +105,7 @@ export const attestationSchema = z.strictObject({
     .enum(['local', 'remote'])
     .default('local')
     .describe('Who appraises the evidence of a GPU before it is made ready: the guest, or NRAS.'),
+  recheck: recheck.prefault({}).describe('Attestation that goes on while a hardened image runs.'),
   services: services.prefault({}).describe('Services that an appraisal asks.'),
   tokenFile: guestPath
     .default('/etc/cc/attestation.token')

@@ -43,6 +43,23 @@ export function bitMask(what: string) {
     .meta({type: 'bit mask'})
 }
 
+const durationWords = 'expected a time like 90s, 15min or 2h, or a number of seconds'
+const secondsIn = {'': 1, s: 1, min: 60, h: 3600} as const
+
+/** A time: text or a number of seconds in the file, seconds in the program, text again with --print-config. */
+export const duration = z
+  .codec(z.union([z.string(), z.number()], durationWords), z.number(), {
+    decode(value, context) {
+      const [, digits = '', unit = ''] = /^(\d{1,9}) ?(s|min|h)?$/.exec(String(value)) ?? []
+      if (Number(digits) > 0) return Number(digits) * secondsIn[unit as keyof typeof secondsIn]
+      context.issues.push({code: 'custom', message: durationWords, input: value})
+      return z.NEVER
+    },
+    encode: (seconds) =>
+      seconds % 3600 === 0 ? `${seconds / 3600}h` : seconds % 60 === 0 ? `${seconds / 60}min` : `${seconds}s`,
+  })
+  .meta({type: 'time'})
+
 /** An absolute, normalised path inside the guest. */
 export const guestPath = z
   .string()

@@ -13,6 +13,7 @@ import {planStep, type PlannedStep} from 'cc-core/steps'
 
 import {hardenedLayout} from './layout.js'
 import {installedFlare} from './requirements.js'
+import {planRecheck} from './recheck.js'
 import {planSite, type Site} from './site.js'
 import {hardeningSteps, lock, siteStep} from './steps.js'
 
@@ -66,8 +67,10 @@ export async function planHardening(options: HardeningOptions): Promise<Hardenin
     leaveOut: [...options.leaveOut, workDir, flare.path],
   })
   const rootKey = rootKeyOf(flare, options.rootKey)
-  const site = planSite(options.config)
-  const config = await resolveKeys(takeOver(flare, options, site))
+  const image = mergeImage(flare, options)
+  const key = keySource(options.config.hardening.key, options.development)
+  const site = planSite(options.config, planRecheck(image, key))
+  const config = await resolveKeys(closeImage(flare, options, image, site))
   const folders = workFolders(workDir, 'hardened')
   const {sourceDateEpoch, distribution} = flare.manifest
   const open = await planOpen({image: flare, rootKey, tree: folders.tree}, folders.open)
@@ -124,31 +127,40 @@ async function keySteps(config: Config, tree: string, sourceDateEpoch: number): 
 }
 
 /** What the image is comes from the FLARE image; what is closed, and for whom, from this command. */
-function takeOver(flare: ImageDirectory, options: HardeningOptions, site: Site): Config {
-  const {config: own, development} = options
+function mergeImage(flare: ImageDirectory, {config: own, development}: HardeningOptions): Config {
   const taken = parseConfig({...flare.manifest.config, profile: development ? 'development' : 'production'})
   // What was kept is removed here, but the initrd may have been made with it.
   keptGroups(taken)
+  checkDriver(flare.path, own, taken)
   const {venv, workspace} = taken.flare
-  const base: Config = {
+  return {
     ...taken,
     launch: own.launch,
+    hardening: own.hardening,
+    flare: {...own.flare, venv, workspace},
+    attestation: {...taken.attestation, recheck: own.attestation.recheck},
+    kbs: own.kbs.url === null ? taken.kbs : own.kbs,
+    teeDerived: own.teeDerived,
+  }
+}
+
+/** The image of one site, checked. */
+function closeImage(flare: ImageDirectory, options: HardeningOptions, image: Config, site: Site): Config {
+  const {config: own, development} = options
+  const base: Config = {
+    ...image,
     hardening: {
-      ...own.hardening,
+      ...image.hardening,
       role: site.role,
       site: site.name,
       network: {...own.hardening.network, ...site.lists},
     },
-    flare: {...own.flare, venv, workspace},
-    kbs: own.kbs.url === null ? taken.kbs : own.kbs,
-    teeDerived: own.teeDerived,
   }
   checkModules(flare.path, base)
-  checkDriver(flare.path, own, taken)
   const key = keySource(own.hardening.key, development)
   refuseKey(key, base, site)
   const {overlaySize} = own.layout
-  const size = own.layout.size ?? taken.layout.size
+  const size = own.layout.size ?? image.layout.size
   const config = {...base, layout: {...hardenedLayout(base, site.role, key), size, overlaySize, esp: false}}
   checkLayout(config)
   checkSecurity(config)

@@ -5,6 +5,7 @@ import {CcError} from 'cc-core/errors'
 
 import {readKit, type StartupKit} from './kit.js'
 import {outputPlace} from './layout.js'
+import {recheckConf, type Recheck} from './recheck.js'
 import {allowLists, missingRules, networkProblems, showRule, type AllowLists, type Role} from './network.js'
 
 /** One site: what differs between two images that are sealed from the same tree. */
@@ -21,11 +22,13 @@ export interface Site {
   outputKey: string | null
 }
 
+const noRecheck: Recheck = {seconds: 0, ask: [], failures: 1, networkFailures: 1, port: null}
+
 /**
  * What a configuration says of a site, checked.
  * @throws E_CONFIG that names every contradiction
  */
-export function planSite({hardening}: Config): Site {
+export function planSite({hardening}: Config, recheck = noRecheck): Site {
   const kit = hardening.startupKit === null ? null : readKit(hardening.startupKit)
   const role = hardening.role ?? kit?.role ?? null
   if (role === null) {
@@ -33,7 +36,9 @@ export function planSite({hardening}: Config): Site {
       suggestions: ['--role client, or --role server'],
     })
   }
-  const lists = allowLists(hardening.network, role, kit?.ports)
+  const {inbound, outbound} = allowLists(hardening.network, role, kit?.ports)
+  const added = missingRules(outbound, recheck.port === null ? [] : [recheck.port])
+  const lists = {inbound, outbound: [...outbound, ...added]}
   const problems = [...networkProblems(lists), ...mountProblems(hardening.mounts, role), ...kitProblems(kit, role)]
   if (problems.length > 0) {
     throw new CcError('E_CONFIG', problems.join('; '), {
@@ -42,8 +47,15 @@ export function planSite({hardening}: Config): Site {
   }
   const name = hardening.site ?? kit?.site ?? role
   const {inputKey, outputKey} = hardening.mounts
-  const notes = addedPorts(hardening.network, kit)
-  return {name, role, lists, kit, notes, inputKey, outputKey, conf: siteConf(hardening, name, role, lists)}
+  const notes = [
+    ...addedPorts(hardening.network, kit),
+    ...added.map(
+      (rule) =>
+        `hardening.network.outbound: the key broker is asked by ${showRule(rule)} while the machine runs, so this rule was added`,
+    ),
+  ]
+  const conf = siteConf(hardening, {name, role, lists, recheck})
+  return {name, role, lists, kit, notes, inputKey, outputKey, conf}
 }
 
 function mountProblems({output, inputKey, outputKey}: Config['hardening']['mounts'], role: Role): string[] {
@@ -72,7 +84,10 @@ const kitProblems = (kit: StartupKit | null, role: Role): string[] =>
     : [`hardening.role: '${role}', but ${kit.path} is the kit of a ${kit.role}`]
 
 /** site.conf: the guest's side is scripts/guest/opt-flare/lib/site.sh, which lists the keys and refuses any other. */
-function siteConf(hardening: Config['hardening'], name: string, role: Role, lists: AllowLists): string[] {
+function siteConf(
+  hardening: Config['hardening'],
+  {name, role, lists, recheck}: {name: string; role: Role; lists: AllowLists; recheck: Recheck},
+): string[] {
   const {network, mounts, workspace, logs} = hardening
   const input = role === 'client' ? mounts.input : ''
   const values = {
@@ -91,6 +106,7 @@ function siteConf(hardening: Config['hardening'], name: string, role: Role, list
     'input-key': mounts.inputKey === null ? 'no' : 'yes',
     output: outputPlace(hardening, role) ?? '',
     'output-key': mounts.outputKey === null ? 'no' : 'yes',
+    ...recheckConf(recheck),
   }
   return Object.entries(values).map(([key, value]) => `${key}=${value}`)
 }

@@ -17,6 +17,7 @@ site_known() {
 	case $1 in
 	version | site | role | inbound | outbound | resolvers | hosts | logs) return 0 ;;
 	input | input-key | output | output-key | workspace) return 0 ;;
+	recheck | recheck-ask | recheck-failures | recheck-network-failures) return 0 ;;
 	esac
 	return 1
 }
