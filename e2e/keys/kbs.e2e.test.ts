@@ -124,6 +124,7 @@ describe('a hardened production image', {timeout: timeoutMs}, () => {
     writeFileSync(requirements, '')
     giveToUser(application)
     const words = ['--image', flare.image, '--output', output, '--requirements', requirements, '--startup-kit', kit]
+    words.push('--set', 'attestation.recheck={every: 10s, failures: 2, networkFailures: 2}')
     hardened = buildOf(await cc('nvflare_cc_hardening_builder', [...words, '--role', 'client', '--json'])).image
   }, timeoutMs)
 
@@ -140,6 +141,63 @@ describe('a hardened production image', {timeout: timeoutMs}, () => {
     expect([...broker.asked].sort()).toEqual(['site/keys/cc-app', 'site/keys/cc-ro', 'site/keys/cc-root'])
     expect(lines).toContain('cc: hardened')
     expect(lines.filter((line) => /CC-(HARDENED|READY)|INSECURE/.test(line))).toEqual([])
+  })
+
+  /** What the broker says at boot, and then, round by round, while the machine runs. */
+  function afterBoot(...rounds: ReturnType<Answers>[]): Answers {
+    let asked = 0
+    return (resource) => {
+      const atBoot = {'site/keys/cc-root': 'root.key', 'site/keys/cc-ro': 'ro.key'}[resource]
+      const body = atBoot === undefined ? `${'A'.repeat(44)}\n` : key(hardened, atBoot)
+      const answer = asked < 3 ? {status: 200, body} : (rounds[asked - 3] ?? rounds.at(-1) ?? null)
+      asked += 1
+      return answer?.status === 200 ? {status: 200, body} : answer
+    }
+  }
+  const audit = (lines: readonly string[]) =>
+    lines
+      .filter((line) => line.startsWith('CC-AUDIT '))
+      .map((line) => JSON.parse(line.slice('CC-AUDIT '.length)) as Record<string, unknown>)
+  async function run(name: string): Promise<Boot> {
+    const copy = copyImage(`kbs-recheck-${name}`, hardened)
+    pretendSnp(copy)
+    return boot(copy, {rootKey: null, network: true, memory: '2048', timeoutMs, until: 'nothing ends it'})
+  }
+
+  it('stops when the broker withdraws its keys, in two rounds, and tells nothing secret of it', async () => {
+    const [good, denied] = [
+      {status: 200, body: ''},
+      {status: 401, body: ''},
+    ]
+    // A refused round asks as often as is configured: twice.
+    answers = afterBoot(good, denied, denied, good, denied)
+    const {console: lines, ended} = await run('withdrawn')
+    expect(ended, lines.join('\n')).toBe('powered-off')
+    expect(lines).toContain('cc: ready')
+    expect(audit(lines).map(({result, refused}) => [result, refused])).toEqual([
+      ['passed', 0],
+      ['refused', 1],
+      ['passed', 0],
+      ['refused', 1],
+      ['refused', 2],
+    ])
+    expect(new Set(audit(lines).map(({id}) => id)).size).toBe(5)
+    const failures = lines.filter((line) => line.includes('cc: FAILED:'))
+    expect(failures).toEqual([expect.stringMatching(/^cc: FAILED: attestation: refused 2 times: .*; powering off$/)])
+    for (const name of ['root.key', 'ro.key']) expect(lines.join('\n')).not.toContain(key(hardened, name).trim())
+  })
+
+  it('stops when the broker is silent for as long as is configured', async () => {
+    answers = afterBoot({status: 200, body: ''}, null)
+    const {console: lines, ended} = await run('silent')
+    expect(ended, lines.join('\n')).toBe('powered-off')
+    expect(audit(lines).map(({result, unreachable}) => [result, unreachable])).toEqual([
+      ['passed', 0],
+      ['unreachable', 1],
+      ['unreachable', 2],
+    ])
+    const failures = lines.filter((line) => line.includes('cc: FAILED:'))
+    expect(failures).toEqual([expect.stringContaining('attestation: nobody reached 2 times: ')])
   })
 
   it('without a TEE powers off, whatever keys the host has', async () => {
