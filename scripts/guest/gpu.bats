@@ -138,6 +138,13 @@ attested() {
 	attested 1
 	ready
 	powered_off "the attestation failed: says why"
+	# What cc-attest has found out is in its answer.
+	sed -i "s/^echo \"{}\"/printf '%s\\\\n' '{\"gpu\":{\"status\":\"failed\",\"detail\":\"CC is off\"}}'/" "$root/opt/cc/bin/cc-attest"
+	: >"$root/dev/console"
+	: >"$calls"
+	loaded
+	ready
+	powered_off "the attestation failed: CC is off"
 	[[ $(tail -n 1 "$calls") == 'nvidia-smi conf-compute -srs 0' && $(cat "$calls") != *'-srs 1'* ]]
 }
 
@@ -258,6 +265,46 @@ python() {
 	[[ $(jq -r '[.gpu.verified, .gpu.rim, .gpu.verify] | join(" ")' <<<"$output") == 'true http://r 1' ]]
 }
 
+# sdk CC_FEATURE: the real gpu-evidence.py, with modules that answer as NVIDIA's do for a machine with two GPUs.
+sdk() {
+	local modules=$root/modules
+	mkdir -p "$modules/nv_attestation_sdk" "$modules/verifier"
+	cat >"$modules/pynvml.py" <<-END
+		NVML_CC_SYSTEM_FEATURE_ENABLED = 1
+		class NVMLError(Exception): pass
+		class State: ccFeature, environment = $1, 0
+		def nvmlInit(): pass
+		def nvmlSystemGetConfComputeState(): return State
+		def nvmlDeviceGetCount(): return 2
+		def nvmlDeviceGetHandleByIndex(index): return index
+		def nvmlDeviceGetName(handle): return ["NVIDIA H100 80GB HBM3", b"NVIDIA H200"][handle]
+	END
+	: >"$modules/nv_attestation_sdk/__init__.py"
+	: >"$modules/nv_attestation_sdk/attestation.py"
+	: >"$modules/verifier/__init__.py"
+	printf 'import sys\ndef collect_gpu_evidence_remote(nonce, ppcie_mode):\n\tprint("a traceback", file=sys.stderr)\n\treturn ["evidence for " + nonce]\n' >"$modules/verifier/cc_admin.py"
+	# -I takes no PYTHONPATH.
+	python "exec $(command -v python3) -I -c 'import sys; sys.path.insert(0, sys.argv.pop(1)); exec(open(sys.argv[1]).read())' '$modules' \"\$2\""
+}
+
+@test "cc-attest asks the driver first, and says on which GPUs confidential computing is off" {
+	gpu 0000:01:00.0
+	sdk 0
+	attest --gpu
+	((status == 1))
+	[[ $(jq -r .gpu.detail <<<"$output") == 'confidential computing is off on GPU 0 (NVIDIA H100 80GB HBM3), GPU 1 (NVIDIA H200)' ]] || { echo "$output" && return 1; }
+	[[ -z $stderr ]]
+	sdk 1
+	attest --gpu --nonce "$nonce"
+	((status == 0)) && [[ $(jq -r '.gpu.devices[0]' <<<"$output") == "evidence for $nonce" && -z $stderr ]] || { echo "$output $stderr" && return 1; }
+	attest --gpu --verbose
+	[[ $status == 0 && $stderr == 'a traceback' ]]
+	# A driver that does not know the question leaves the answer to the SDK.
+	sed -i 's/^def nvmlInit.*/def nvmlInit(): raise NVMLError()/' "$root/modules/pynvml.py"
+	attest --gpu
+	((status == 0))
+}
+
 @test "cc-attest gives what nvattest says, and the token goes by its environment" {
 	sed -i s/sdk=python/sdk=nvattest/ "$root/etc/cc/attestation.conf"
 	gpu 0000:01:00.0
@@ -292,7 +339,7 @@ python() {
 	python 'printf "{\"status\":\"ok\",\"token\":%s}" "${#CC_ATTESTATION_TOKEN}" >&3; tr "\0" " " </proc/$PPID/cmdline >&2; echo "$@" >&2'
 	printf 's3cret' >"$root/etc/cc/token"
 	chmod 600 "$root/etc/cc/token"
-	attest --gpu
+	attest --gpu --verbose
 	[[ $(jq .gpu.token <<<"$output") == 6 ]]
 	[[ $output$stderr != *s3cret* ]]
 	chmod 644 "$root/etc/cc/token"

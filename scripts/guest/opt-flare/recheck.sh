@@ -44,8 +44,7 @@ ask_machine() {
 		result=passed
 	else
 		result=refused
-		reason=$(sed -n 's/.*"detail": *"\([^"]*\)".*/\1/p' "$STATE/recheck.json")
-		reason="the evidence is not good: ${reason:-$(tail -n 1 "$STATE/recheck.message")}"
+		reason="the evidence is not good: $(evidence_problem "$STATE/recheck.json" "$STATE/recheck.message")"
 	fi
 }
 

@@ -30,6 +30,14 @@ gpu_answer() {
 	tr 'A-Z\t' 'a-z ' | sed -n "s/^ *$1: *\(.*[^ ]\) *\$/\1/p" | { read -r first && ! read -r _ && printf '%s' "$first"; }
 }
 
+# evidence_problem FILE MESSAGES: why cc-attest, whose answer is in FILE, found no good evidence. What is in an answer may
+# come from the network: a line of plain text is shown, and no more.
+evidence_problem() {
+	_detail=$(sed -n 's/.*"detail": *"\([^"]*\)".*/\1/p' "$1" | head -n 1)
+	[ -n "$_detail" ] || _detail=$(tail -n 1 "$2")
+	printf '%s' "${_detail:-it gave no reason}" | tr -cd ' -~' | head -c 300
+}
+
 # gpu_failed MESSAGE: as configured: power off, or leave the GPU not ready. Never returns.
 gpu_failed() {
 	nvidia-smi conf-compute -srs 0 >/dev/null 2>&1

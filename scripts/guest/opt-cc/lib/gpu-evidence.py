@@ -11,6 +11,26 @@ import os
 import sys
 
 
+def mode_problem():
+    """Why GPUs can give no evidence, as the driver says; None where they can, or where it does not say.
+
+    The SDK only says that an error occurred. Names and numbers: nvmlSystemGetConfComputeState in NVIDIA's nvml.h.
+    """
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        state = pynvml.nvmlSystemGetConfComputeState()
+        if state.ccFeature == pynvml.NVML_CC_SYSTEM_FEATURE_ENABLED:
+            return None
+        handles = [(index, pynvml.nvmlDeviceGetHandleByIndex(index)) for index in range(pynvml.nvmlDeviceGetCount())]
+        names = [(index, pynvml.nvmlDeviceGetName(handle)) for index, handle in handles]
+    except pynvml.NVMLError:
+        return None
+    listed = ", ".join(f"GPU {index} ({name.decode() if isinstance(name, bytes) else name})" for index, name in names)
+    return f"confidential computing is off on {listed or 'every GPU'}"
+
+
 def appraise(attestation, nonce):
     """What the configured verifier says of fresh evidence: whether all GPUs pass, and its claims."""
     local = os.environ["CC_VERIFIER"] != "remote"
@@ -32,6 +52,9 @@ def main():
     nonce = os.environ["CC_NONCE"]
     result = {"status": "failed", "verified": None, "devices": []}
     try:
+        problem = mode_problem()
+        if problem is not None:
+            raise RuntimeError(problem)
         from nv_attestation_sdk import attestation
         from verifier import cc_admin
 
@@ -42,7 +65,8 @@ def main():
     except Exception as error:  # Whatever goes wrong in there, there is no evidence.
         result["status"] = "failed"
         token = os.environ.get("CC_ATTESTATION_TOKEN") or "\0"
-        result["detail"] = f"{type(error).__name__}: {error}".replace(token, "...")[:300]
+        what = str(error) if type(error) is RuntimeError else f"{type(error).__name__}: {error}"
+        result["detail"] = what.replace(token, "...")[:300]
     with os.fdopen(3, "w") as out:
         json.dump(result, out)
     good = result["status"] == "ok" and (result["verified"] is True or not os.environ.get("CC_VERIFY"))
