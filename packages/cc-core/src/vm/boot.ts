@@ -6,8 +6,12 @@ import {formatMs, plainText} from '../ui/index.js'
 import {ConsoleRecord} from './console.js'
 import {qemuCommand, type VmOptions} from './qemu-command.js'
 
-export interface BootOptions {
+export interface BootOptions extends WatchOptions {
   vm: Omit<VmOptions, 'console'>
+}
+
+/** How a machine is watched. */
+export interface WatchOptions {
   /** Ends the boot at the first line that it matches. Without it the boot ends when the machine does. */
   until?: RegExp | ((line: string) => boolean)
   /** How long the machine may run. Generous: without KVM and beside other work a boot takes a minute. */
@@ -40,13 +44,18 @@ export interface BootResult {
   ms: number
 }
 
+/** Boot a machine that is described, and read its console: see watchMachine. */
+export function bootAndWatch({vm, ...options}: BootOptions): Promise<BootResult> {
+  return watchMachine(qemuCommand({...vm, console: options.keys === undefined ? 'stdout' : 'keys'}), options)
+}
+
 /**
- * Boot a machine and read its console. No QEMU is left when this returns or throws.
+ * Run a machine and read its console. No QEMU is left when this returns or throws.
+ * @param argv the command of QEMU, with the console on standard output
  * @throws E_VM where QEMU itself failed, E_INTERRUPTED on abort, E_HOST_TOOL without QEMU
  */
-export async function bootAndWatch(options: BootOptions): Promise<BootResult> {
+export async function watchMachine(argv: readonly string[], options: WatchOptions): Promise<BootResult> {
   const {until, timeoutMs, lingerMs = 0, signal, logFile, onLine, whileUp, keys} = options
-  const argv = qemuCommand({...options.vm, console: keys === undefined ? 'stdout' : 'keys'})
   const record = new ConsoleRecord(logFile)
   record.note(`$ ${formatCommand(argv)}`)
   const seen = new AbortController()

@@ -1,5 +1,12 @@
 export {chooseAccelerator, type AcceleratorChoice, type AcceleratorOptions} from './accelerator.js'
-export {bootAndWatch, type BootExit, type BootOptions, type BootResult} from './boot.js'
+export {
+  bootAndWatch,
+  watchMachine,
+  type BootExit,
+  type BootOptions,
+  type BootResult,
+  type WatchOptions,
+} from './boot.js'
 export {isBootReport, parseBootReport, readBootReport, type BootReport} from './boot-report.js'
 export {isSettledReport, readSettledReport, type SettledReport} from './boot-report.js'
 export {inspectDisk, readPartitionTable, type DiskInfo, type PartitionTable} from './disk.js'
