@@ -385,6 +385,80 @@ in_root() { as_user bash -c 'printf x | dd of="$1/out/shared/root.raw" bs=1 seek
 	ended 4 "has no ID block for 2 processors of the type EPYC-v4"
 }
 
+# sign: manifest and provenance of the image, as boot/sign-file signs them, by the key in $dir/key.
+sign() {
+	local file
+	as_user bash -c 'printf "{\"subject\": [{\"name\": \"manifest.json\", \"digest\": {\"sha256\": \"%s\"}}]}\n" "$1" >"$2/provenance.json"' - "$(sha256sum <"$image/manifest.json" | cut -c -64)" "$image"
+	for file in manifest.json provenance.json; do
+		as_user rm -f "$image/$file.sig"
+		as_user bash "$BATS_TEST_DIRNAME/../boot/sign-file.sh" --tool "${1-openssl}" --key "$dir/key" --file "$image/$file" --output "$image/$file.sig"
+	done
+}
+
+@test "an image is installed with a required signature only if everything is as its builder has signed it" {
+	local file
+	describe development
+	as_user bash -c 'umask 077; cd "$1" && openssl ecparam -name prime256v1 -genkey -noout -out key && openssl pkey -in key -pubout -out public &&
+		openssl ecparam -name prime256v1 -genkey -noout | openssl pkey -pubout -out other && echo nothing >text' - "$dir"
+	install --check --require-signature "$dir/public"
+	ended 4 "manifest.json is not signed"
+	sign
+	as_user mv "$image/provenance.json" "$dir/away"
+	install --check --require-signature "$dir/public"
+	ended 4 "provenance.json is missing"
+	sign
+	as_user rm "$image/provenance.json.sig"
+	install --check --require-signature "$dir/public"
+	ended 4 "provenance.json is not signed"
+	sign
+	install --to "$dir/to" --allow-development --require-signature "$dir/public"
+	ended 0 "ok      signature: manifest and provenance are signed by the key in $dir/public" "installed in $dir/to"
+	# What was installed can be checked again.
+	for file in manifest.json.sig provenance.json provenance.json.sig; do cmp "$image/$file" "$dir/to/$file"; done
+	install --check --require-signature "$dir/other"
+	ended 4 "manifest.json is not signed by the key in $dir/other"
+	install --check --require-signature "$dir/text"
+	ended 2 "'$dir/text' is no public key"
+	install --check --require-signature "$dir/nowhere"
+	ended 2 "there is no file '$dir/nowhere'"
+	# Altered after it was signed: the manifest, the provenance, a file, the disk.
+	describe development '.tool = "mine"'
+	install --check --require-signature "$dir/public"
+	ended 4 "manifest.json is not signed by the key"
+	describe development
+	sign
+	as_user sed -i 's/$/ /' "$image/provenance.json"
+	install --check --require-signature "$dir/public"
+	ended 4 "provenance.json is not signed by the key"
+	# That of another image, signed by the same builder.
+	sign
+	as_user cp "$image/provenance.json" "$dir/old.json"
+	as_user cp "$image/provenance.json.sig" "$dir/old.sig"
+	describe development '.tool = "newer"'
+	sign
+	as_user cp "$dir/old.json" "$image/provenance.json"
+	as_user cp "$dir/old.sig" "$image/provenance.json.sig"
+	install --check --require-signature "$dir/public"
+	ended 4 "provenance.json is that of another image"
+	describe development
+	sign
+	as_user bash -c 'echo x >>"$1/vmlinuz"' - "$image"
+	install --check --require-signature "$dir/public"
+	ended 4 "altered vmlinuz"
+}
+
+@test "a signature of minisign is understood" {
+	command -v minisign >/dev/null || { echo "install minisign: tools/setup.sh does" && return 1; }
+	describe development
+	as_user minisign -G -W -f -p "$dir/public" -s "$dir/key" >/dev/null
+	sign minisign
+	install --to "$dir/to" --allow-development --require-signature "$dir/public"
+	ended 0 "ok      signature: manifest and provenance are signed"
+	describe development '.tool = "mine"'
+	install --check --require-signature "$dir/public"
+	ended 4 "manifest.json is not signed by the key in $dir/public"
+}
+
 @test "a launch with a wrong option or an altered file is refused" {
 	local wrong
 	for wrong in '--vcpus 0' '--vcpus x' '--cpu a,b' '--memory 8' '--memory 8T' '--network bridge=a,b' '--gpu 41:00.0' '--host-data x' '--forward x' \

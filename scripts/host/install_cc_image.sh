@@ -6,6 +6,8 @@
 #   --check              check only: change nothing; exit status 3 where the host lacks something, 4 for an altered image
 #   --to DIR             where the image goes; by default /var/lib/cc-images/NAME. What was there is kept as DIR.previous
 #   --allow-development  install an image of the profile development, whose secrets this host knows
+#   --require-signature FILE  refuse an image whose manifest and provenance are not signed by this public key, which you have
+#                        from its builder and not from this folder: PEM, or that of minisign
 #   --image DIR          the image directory; by default the folder of this script
 #   --systemd FILE       also write a systemd unit that runs the installed image
 #   --libvirt FILE       also write a libvirt domain that does
@@ -26,11 +28,13 @@ here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 . "$here/lib/sev-snp.sh"
 # shellcheck source=lib/checks.sh
 . "$here/lib/checks.sh"
+# shellcheck source=lib/signature.sh
+. "$here/lib/signature.sh"
 # shellcheck source=lib/services.sh
 . "$here/lib/services.sh"
 
 image=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
-check='' target='' allow_development='' unit='' domain='' gpu_tools=''
+check='' target='' allow_development='' unit='' domain='' gpu_tools='' public_key=''
 while (($#)); do
 	case $1 in
 	--help | -h) usage && exit 0 ;;
@@ -44,6 +48,7 @@ while (($#)); do
 	--to) target=$(absolute "$2") ;;
 	--systemd) unit=$(absolute "$2") ;;
 	--libvirt) domain=$(absolute "$2") ;;
+	--require-signature) public_key=$(absolute "$2") ;;
 	--gpu-admin-tools) gpu_tools=$(absolute "$2") ;;
 	*) machine_option "$1" "$2" || fail 2 "unknown option '$1'" "see --help" ;;
 	esac
@@ -61,6 +66,7 @@ find_firmware
 [[ -z $domain || -n $firmware ]] || fail 3 "a libvirt domain needs the firmware of the kind AmdSev, and there is none" "name it: --ovmf FILE"
 
 printf '%s: %s image of the profile %s\n' "$name" "$stage" "$profile"
+[[ -z $public_key ]] || check_signatures
 check_image
 check_machine
 ((altered == 0)) || fail 4 "$altered of the parts of $image are not as they were built; nothing was installed" "take an unaltered copy of the image"

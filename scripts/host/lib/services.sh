@@ -14,6 +14,9 @@ install_image() {
 	message=$(copy_disk "$partial" 2>&1) ||
 		{ rm -rf -- "$partial" && fail 1 "$disk could not be copied to ${target%/*}: ${message##*$'\n'}" "free some space, or take an unaltered copy of the image"; }
 	cp -- "$image/manifest.json" "$partial/"
+	for file in manifest.json.sig provenance.json provenance.json.sig; do
+		[[ ! -f $image/$file ]] || cp -- "$image/$file" "$partial/"
+	done
 	for path in "${!manifest[@]}"; do
 		[[ $path == artefacts/*/sha256 ]] || continue
 		file=${path#artefacts/} file=${file%/sha256}

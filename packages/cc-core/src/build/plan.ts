@@ -18,6 +18,7 @@ import {
   planSeal,
   planSharedRoot,
   type SealRequest,
+  signingIdentity,
 } from '../seal/index.js'
 import {stepTask, type PlannedStep, type Task} from '../steps/index.js'
 import {refuseSharedPaths} from '../trustee/index.js'
@@ -131,8 +132,9 @@ export async function planOwn({own}: Pick<SealPlan, 'own'>, folder: string): Pro
 /** Everything that the bytes of one image depend on, the keys aside. */
 export async function imageKey(plan: BuildPlan, {seal}: SealPlan, own: OwnContent): Promise<string> {
   const {rootKey: _, ...request} = seal
-  const launch = await launchIdentity(seal.config.launch)
-  return digest([plan.tree.keys.at(-1), own.identity, await sealIdentity(), launch, request, sharesRoot(plan)])
+  const {launch, signing} = seal.config
+  const files = [await launchIdentity(launch), await signingIdentity(signing)]
+  return digest([plan.tree.keys.at(-1), own.identity, await sealIdentity(), files, request, sharesRoot(plan)])
 }
 
 /** Whether the images of a build lean on one root. */

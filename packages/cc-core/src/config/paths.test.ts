@@ -57,11 +57,23 @@ const everyPath: Readonly<Record<string, (path: string) => Record<string, unknow
   'launch.idBlock.idKey': (idKey) => ({launch: {idBlock: {idKey, authorKey: '/x'}}}),
   'launch.idBlock.authorKey': (authorKey) => ({launch: {idBlock: {idKey: '/x', authorKey}}}),
   'launch.stub': (stub) => ({launch: {stub}}),
+  'signing.key': (key) => ({signing: {key}}),
   'kbs.caFile': (caFile) => ({kbs: {caFile}}),
   'kbs.client': (client) => ({kbs: {client, clientSha256: '0'.repeat(64)}}),
 }
 
-const sections = ['source', 'os', 'amd', 'nvidia', 'attestation', 'flare', 'hardening', 'launch', 'kbs'] as const
+const sections = [
+  'source',
+  'os',
+  'amd',
+  'nvidia',
+  'attestation',
+  'flare',
+  'hardening',
+  'launch',
+  'kbs',
+  'signing',
+] as const
 
 /** The keys below a node of the schema that name something of this host. */
 const keysOf = (node: PathNode, path: readonly string[]): string[] =>
@@ -125,7 +137,7 @@ describe('paths of the host', () => {
     )
     expect(secret.map(([key]) => key)).toEqual([
       ...['nvidia.signing.key', 'hardening.mounts.inputKey', 'hardening.mounts.outputKey'],
-      ...['launch.idBlock.idKey', 'launch.idBlock.authorKey'],
+      ...['launch.idBlock.idKey', 'launch.idBlock.authorKey', 'signing.key'],
     ])
   })
 

@@ -7,6 +7,7 @@ import {launchSchema} from './launch-schema.js'
 import {kbsSchema, teeDerivedSchema} from './keys-schema.js'
 import {layoutSchema} from './layout-schema.js'
 import {nvidiaSchema} from './nvidia-schema.js'
+import {signingSchema} from './signing-schema.js'
 import {
   accountId,
   accountName,
@@ -194,6 +195,7 @@ export const configSchema = z.strictObject({
   kbs: kbsSchema.prefault({}).describe('The key broker, for the key source `kbs`.'),
   teeDerived: teeDerivedSchema.prefault({}).describe('The key source `tee-derived`.'),
   flare: flare.prefault({}).describe('NVIDIA FLARE, for the second stage.'),
+  signing: signingSchema.prefault({}).describe('Who vouches for the image; not taken over by a later stage.'),
   hardening: hardeningSchema.prefault({}).describe('The application and its closed room, for the third stage.'),
 })
 

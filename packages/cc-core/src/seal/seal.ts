@@ -24,6 +24,7 @@ import {espPartition, hasEsp, planEsp, planUki, type EspRequest} from './esp.js'
 import type {OutputPaths} from './folder.js'
 import {keyFile, makeKey} from './keys.js'
 import {hostScripts, planTreeFiles, readPackages, seedOf, treeFile} from './prepare.js'
+import {planProvenance} from './provenance.js'
 import {checkSharedPlace, readShared, sharedPartition} from './shared.js'
 import {sfdiskScript} from './table.js'
 import {hostDataOf, keyOwner, planTrustee, usesKbs} from './trustee.js'
@@ -145,6 +146,11 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
     ...(await planDisk(sealing)),
     ...(await planTrustee(request, target, measure.result)),
     ...(await planManifest(sealing, measure)),
+    ...(await planProvenance(
+      config,
+      target,
+      Object.keys(extra).filter((name) => name.endsWith('python.json')),
+    )),
   ]
 }
 

@@ -42,7 +42,7 @@ export interface FlareOptions {
 export async function planFlare(options: FlareOptions): Promise<BuildPlan> {
   const {outputDir, workDir, tool, newRootKey} = options
   checkPaths(options.config, ['flare'], {missing: false})
-  checkPaths(options.config, ['launch'], {missing: true})
+  checkPaths(options.config, ['launch', 'signing'], {missing: true})
   const base = await readImage(options.image, join(workDir, 'flare'), options.signal)
   if (base.manifest.stage !== 'base') {
     throw new CcError('E_IMAGE', `${base.path} is of the stage '${base.manifest.stage}', a base image is needed`)
@@ -85,8 +85,8 @@ export async function planFlare(options: FlareOptions): Promise<BuildPlan> {
 }
 
 /** What the image is comes from the base image; what is put into it, and how large its disk is, from the command. */
-function takeOver(base: ImageDirectory, {source, flare, launch, layout}: Config): Config {
-  const config = parseConfig({...base.manifest.config, source, flare, launch})
+function takeOver(base: ImageDirectory, {source, flare, launch, signing, layout}: Config): Config {
+  const config = parseConfig({...base.manifest.config, source, flare, launch, signing})
   const size = layout.size ?? config.layout.size
   const asked = flare.packages.map((name) => ({key: 'flare.packages', name}))
   const os = {...config.os, keep: keptGroups(config, asked)}

@@ -55,7 +55,7 @@ export interface HardeningPlan {
 export async function planHardening(options: HardeningOptions): Promise<HardeningPlan> {
   const {outputDir, workDir, tool, newRootKey} = options
   checkPaths(options.config, ['flare'], {missing: false})
-  checkPaths(options.config, ['hardening', 'launch', 'kbs'], {missing: true})
+  checkPaths(options.config, ['hardening', 'launch', 'kbs', 'signing'], {missing: true})
   const flare = await readImage(options.image, join(workDir, 'hardened'), options.signal)
   if (flare.manifest.stage !== 'flare') {
     throw new CcError('E_IMAGE', `${flare.path} is of the stage '${flare.manifest.stage}', a FLARE image is needed`, {
@@ -136,6 +136,7 @@ function mergeImage(flare: ImageDirectory, {config: own, development}: Hardening
   return {
     ...taken,
     launch: own.launch,
+    signing: own.signing,
     hardening: own.hardening,
     flare: {...own.flare, venv, workspace},
     attestation: {...taken.attestation, recheck: own.attestation.recheck},

@@ -25,7 +25,7 @@ export const imageAlias = 'nvcc_image'
 const defaultEpoch = 1704067200
 
 /** The sections of cc.yaml that name files of the host which this stage reads. */
-const sections = ['source', 'os', 'amd', 'nvidia', 'attestation', 'launch', 'kbs'] as const
+const sections = ['source', 'os', 'amd', 'nvidia', 'attestation', 'launch', 'kbs', 'signing'] as const
 
 export interface InstallOptions {
   config: Config
