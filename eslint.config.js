@@ -12,7 +12,7 @@ const oneDoor = {
 
 /** Folders of cc-core, lowest first: each imports from those before it only, and by their index. */
 const layers = [
-  ...['errors', 'ui', 'start', 'exec', 'fs', 'cmdline', 'config', 'distro', 'layout', 'manifest', 'trustee'],
+  ...['errors', 'ui', 'start', 'exec', 'fs', 'cmdline', 'config', 'distro', 'layout', 'manifest', 'trustee', 'sbom'],
   ...['steps', 'boot'],
   ...['host', 'source', 'pip', 'keys', 'platform', 'vm', 'report', 'resize', 'seal', 'build', 'command'],
 ]

@@ -62,6 +62,9 @@ export const hostScripts = ['install_cc_image.sh', 'launch_cc_image.sh']
 /** A file of the image directory that is the same for every image of a tree. */
 export const treeFile = (folder: string, name: string) => join(folder, 'files', name)
 
+/** What the software of the tree is, as the step tree/list-software prints it. */
+export const softwareFile = (folder: string) => join(folder, 'software.json')
+
 const packagesFile = (folder: string) => join(folder, 'packages')
 
 /** Whether planPrepare was run to its end in a folder. */
@@ -84,7 +87,17 @@ export async function planTreeFiles(
     const script = join(scriptsDirectory(), 'host', name)
     return stepTask(await planStep('boot/make-host-script', {script, output: treeFile(folder, name)}), name)
   })
-  const list = stepTask(await planStep('tree/list-packages', {tree}))
+  const saved = async (id: string, file: string): Promise<Task> => {
+    const task = stepTask(await planStep(id, {tree}))
+    return {
+      ...task,
+      run: async (context) => {
+        const printed = await task.run(context)
+        await writeFile(file, printed)
+        return printed
+      },
+    }
+  }
   return [
     writeTask('seal/files', `make ${join(folder, 'files')}`, () => {
       mkdirp(join(folder, 'files'))
@@ -92,13 +105,7 @@ export async function planTreeFiles(
     }),
     ...(await Promise.all(copies)),
     ...(await Promise.all(scripts)),
-    {
-      ...list,
-      run: async (context) => {
-        const listed = await list.run(context)
-        await writeFile(packagesFile(folder), listed)
-        return listed
-      },
-    },
+    await saved('tree/list-software', softwareFile(folder)),
+    await saved('tree/list-packages', packagesFile(folder)),
   ]
 }

@@ -28,14 +28,17 @@ const manifest: Manifest = {
   ...{source: {kind: 'image', label: 'base', sha256: sha('base')}, sourceDateEpoch: 1704067200},
   ...{initrd: {sealOffset: 0}, disk: {bytes: 0}, partitions: [], artefacts: {}},
   amd: [{name: 'fix.patch', sha256: sha('patch'), kind: 'patch', target: 'linux 6.8'}],
-  packages: [{name: 'libc6', version: '2.39-0ubuntu8', architecture: 'amd64'}],
+  packages: [],
 }
-const wheel = {name: 'Foo_Bar', version: '1.0+x', sha256: sha('wheel'), file: 'f.whl', requested: true}
+const component = {kind: 'package', name: 'n', version: '1', licenses: [], supplier: null, homepage: null} as const
+const components = [
+  {...component, id: 'a', purl: 'pkg:deb/ubuntu/libc6@2.39', sha256: null},
+  {...component, id: 'b', purl: 'pkg:pypi/foo@1', sha256: sha('wheel')},
+]
 
 async function write(signing: Record<string, unknown> = {}) {
   writeFileSync(path('manifest.json'), encodeManifest(manifest))
-  writeFileSync(path('python.json'), JSON.stringify([wheel]))
-  const tasks = await planProvenance(parseConfig({signing}), root, ['python.json', 'attestation-python.json'])
+  const tasks = await planProvenance(parseConfig({signing}), root, () => Promise.resolve(components))
   await runTasks(tasks, {reporter: new SilentReporter(), logDir: root})
   return JSON.parse(readFileSync(path('provenance.json'), 'utf8')) as Record<string, unknown>
 }
@@ -68,8 +71,8 @@ describe('the provenance of an image', () => {
         resolvedDependencies: [
           {uri: 'image:base', digest: {sha256: sha('base')}},
           {uri: 'patch:fix.patch', digest: {sha256: sha('patch')}},
-          {uri: 'pkg:deb/ubuntu/libc6@2.39-0ubuntu8?arch=amd64&distro=ubuntu-24.04'},
-          {uri: 'pkg:pypi/foo-bar@1.0%2Bx', digest: {sha256: sha('wheel')}},
+          {uri: 'pkg:deb/ubuntu/libc6@2.39'},
+          {uri: 'pkg:pypi/foo@1', digest: {sha256: sha('wheel')}},
         ],
       },
       runDetails: {builder: {id: 'pkg:npm/cc-flare-builder@1.2.3'}},

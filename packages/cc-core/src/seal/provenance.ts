@@ -3,20 +3,14 @@ import {existsSync} from 'node:fs'
 import {readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {z} from 'zod'
-
 import type {Config} from '../config/index.js'
 import {sha256File, type Manifest} from '../manifest/index.js'
+import type {Component} from '../sbom/index.js'
 import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
 
 /** Name of the statement in an image directory, and what its signature adds to a name. */
 export const provenanceName = 'provenance.json'
 export const signatureSuffix = '.sig'
-
-const distributor = (distribution: string) => distribution.split('-')[0] ?? distribution
-
-/** What scripts/lib/pip-lock.py writes. */
-const lockSchema = z.array(z.looseObject({name: z.string(), version: z.string(), sha256: z.string().nullish()}))
 
 /** A part that an image was made from: ResourceDescriptor of in-toto. */
 interface Resource {
@@ -28,23 +22,15 @@ interface Resource {
  * How an image came to be, as in-toto and SLSA say it: a statement (in-toto.io/Statement/v1) with build provenance
  * (slsa.dev/provenance/v1). Its subject is the manifest, which names everything else by its hash. It has no times, so two
  * builds of one image have the same.
- * @param locks texts of the lists of what pip installed
+ * @param components the software in it
  */
-export function provenance(manifest: Manifest, manifestText: string, locks: readonly string[]): object {
-  const {source, distribution, packages, tool, stage, config, buildKey, sourceDateEpoch, amd = []} = manifest
+export function provenance(manifest: Manifest, manifestText: string, components: readonly Component[]): object {
+  const {source, tool, stage, config, buildKey, sourceDateEpoch, amd = []} = manifest
   const [name = tool, version = '0'] = tool.split(' ')
-  const vendor = distributor(distribution)
-  const python = locks.flatMap((text) => lockSchema.parse(JSON.parse(text)))
   const resolvedDependencies: Resource[] = [
     {uri: `${source.kind}:${source.label}`, ...(source.sha256 !== null && {digest: {sha256: source.sha256}})},
     ...amd.map(({name: patch, sha256}) => ({uri: `patch:${patch}`, digest: {sha256}})),
-    ...packages.map((one) => ({
-      uri: `pkg:deb/${vendor}/${one.name}@${encodeURIComponent(one.version)}?arch=${one.architecture}&distro=${distribution}`,
-    })),
-    ...python.map((one) => ({
-      uri: `pkg:pypi/${one.name.toLowerCase().replace(/[-_.]+/g, '-')}@${encodeURIComponent(one.version)}`,
-      ...(one.sha256 != null && {digest: {sha256: one.sha256}}),
-    })),
+    ...components.map(({purl, sha256}) => ({uri: purl, ...(sha256 !== null && {digest: {sha256}})})),
   ]
   return {
     _type: 'https://in-toto.io/Statement/v1',
@@ -64,19 +50,22 @@ export function provenance(manifest: Manifest, manifestText: string, locks: read
 
 /**
  * Write the provenance of an image directory that is complete, and sign it and the manifest where there is a key.
- * @param locks names of files of the directory that list what pip installed
+ * @param components the software in it, after the tasks before
  */
 export async function planProvenance(
   {signing}: Pick<Config, 'signing'>,
   target: string,
-  locks: readonly string[],
+  components: () => Promise<Component[]>,
 ): Promise<Task[]> {
   const statement = join(target, provenanceName)
   const write = writeTask('seal/provenance', `write ${statement}`, async () => {
     const text = await readFile(join(target, 'manifest.json'), 'utf8')
-    const files = locks.map((name) => join(target, name)).filter((file) => existsSync(file))
-    const lists = await Promise.all(files.map((file) => readFile(file, 'utf8')))
-    await writeFile(statement, `${JSON.stringify(provenance(JSON.parse(text) as Manifest, text, lists), null, 2)}\n`)
+    const said = provenance(JSON.parse(text) as Manifest, text, await components())
+    await writeFile(
+      statement,
+      `${JSON.stringify(said, null, 2)}
+`,
+    )
   })
   if (signing.key === null) return [write]
   const {key, tool} = signing

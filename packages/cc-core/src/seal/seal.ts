@@ -25,6 +25,7 @@ import type {OutputPaths} from './folder.js'
 import {keyFile, makeKey} from './keys.js'
 import {hostScripts, planTreeFiles, readPackages, seedOf, treeFile} from './prepare.js'
 import {planProvenance} from './provenance.js'
+import {planSbom, readComponents, sbomFiles} from './sbom.js'
 import {checkSharedPlace, readShared, sharedPartition} from './shared.js'
 import {sfdiskScript} from './table.js'
 import {hostDataOf, keyOwner, planTrustee, usesKbs} from './trustee.js'
@@ -145,12 +146,9 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
     ...measure.tasks,
     ...(await planDisk(sealing)),
     ...(await planTrustee(request, target, measure.result)),
+    planSbom(request, sealing.from, target),
     ...(await planManifest(sealing, measure)),
-    ...(await planProvenance(
-      config,
-      target,
-      Object.keys(extra).filter((name) => name.endsWith('python.json')),
-    )),
+    ...(await planProvenance(config, target, () => readComponents(request, sealing.from))),
   ]
 }
 
@@ -264,7 +262,7 @@ async function describeImage(sealing: Sealing, measurement: Manifest['measuremen
   const {request, filled, from, target, cmdline, found} = sealing
   const {name, stage, config, tool, distribution, source, sourceDateEpoch, buildKey, extra = {}} = request
   const artefacts: Manifest['artefacts'] = {}
-  for (const file of ['vmlinuz', 'initrd.img', 'cmdline', ...hostScripts, ...Object.keys(extra)])
+  for (const file of ['vmlinuz', 'initrd.img', 'cmdline', ...hostScripts, ...sbomFiles, ...Object.keys(extra)])
     artefacts[file] = await describeFile(join(target, file))
   if (found.layout === undefined) throw new Error('the layout was not computed')
   return {
