@@ -56,6 +56,34 @@ installed() { in_namespace jq -r '.[] | "\(.name) \(.version)"' "$tree/srv/pytho
 	equal "$output" ''
 }
 
+# custom ARGUMENT...: put the folder $app/code into the tree, which has the programs of this host.
+custom() {
+	in_namespace unshare --pid --fork --kill-child=KILL --mount-proc bash -c 'mount --rbind /usr "$1/usr" && shift
+		export CC_STEP_NAMESPACE=1 && exec bash "$@"' - \
+		"$tree" "$source_dir/12-custom.sh" --tree "$tree" --source "$app/code" --folder /local/custom --source-date-epoch 1700000000
+}
+
+@test "code of the application is where FLARE looks for it, for everybody to read and for nobody to write" {
+	as_user bash -c 'mkdir -p "$1/code/net/__pycache__" && cd "$1/code" && echo x=1 >net/model.py && echo x=2 >"a b.py" && touch net/__pycache__/model.pyc &&
+		chmod 4777 net/model.py && chmod 700 net' - "$app"
+	run custom
+	((status == 0)) || { echo "$output" && return 1; }
+	equal "$(in_namespace find "$tree/local/custom" -printf '%P %m %U %T@\n' | sort)" " 755 0 1700000000.0000000000
+a b.py 644 0 1700000000.0000000000
+net 755 0 1700000000.0000000000
+net/model.py 644 0 1700000000.0000000000"
+	local refused
+	for refused in 'ln -s /etc/shadow link' 'mkfifo pipe' 'mkdir .git'; do
+		as_user bash -c "cd '$app/code' && $refused"
+		run custom
+		[[ $status != 0 && $output == *'error[E_CONFIG]: hardening.application: '*"code/${refused##* }"* ]] || { echo "$output" && return 1; }
+		as_user rm -rf "$app/code/link" "$app/code/pipe" "$app/code/.git"
+	done
+	as_user rm -r "$app/code/net" "$app/code/a b.py"
+	run custom
+	[[ $status != 0 && $output == *"there is no file in '$app/code'"* ]]
+}
+
 @test "compiled files that a package brings do not stay; those that were there do" {
 	local tag caches
 	caches=$(in_namespace bash -c 'echo "$1"/opt/venv/lib/python3*' - "$tree")/site-packages/__pycache__

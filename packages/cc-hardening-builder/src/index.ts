@@ -57,6 +57,13 @@ Without --development the image is for production: its keys come by attestation.
         helpValue: 'FILE|DIR',
       }),
     ),
+    application: names(
+      {kind: 'folder'},
+      Flags.string({
+        summary: 'Folder with code of the application that is in no package; it becomes /local/custom.',
+        helpValue: 'DIR',
+      }),
+    ),
     role: Flags.option({
       options: ['client', 'server'] as const,
       summary: 'Role of the site; that of its kit by default.',
@@ -125,7 +132,7 @@ Without --development the image is for production: its keys come by attestation.
 
   /** The configuration with that of a site, and with the flags. */
   #configOf(file: string | undefined): Config {
-    const {'startup-kit': kit, requirements, role} = this.flags
+    const {'startup-kit': kit, requirements, application, role} = this.flags
     const site = file === undefined ? null : readSiteFile(resolve(file))
     for (const note of site?.notes ?? []) this.logToStderr(`note: ${note}`)
     return this.loadConfig({
@@ -133,6 +140,7 @@ Without --development the image is for production: its keys come by attestation.
       ...(role !== undefined && {'hardening.role': role}),
       ...(kit !== undefined && {'hardening.startupKit': resolve(kit)}),
       ...(requirements !== undefined && {'hardening.requirements': resolve(requirements)}),
+      ...(application !== undefined && {'hardening.application': resolve(application)}),
     })
   }
 

@@ -89,6 +89,12 @@ export const hardeningSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe('requirements.txt of the application; also `--requirements`. null = the one in the current directory.'),
+  application: hostFolder
+    .nullable()
+    .default(null)
+    .describe(
+      'Folder with code, also `--application`: it becomes /local/custom, where NVIDIA FLARE looks for classes that are in no package.',
+    ),
   allowConflicts: z
     .boolean()
     .default(false)

@@ -61,7 +61,7 @@ export function encodeImageConfig(config: Config): Record<string, unknown> {
   }
   // Only a hardened image has a role.
   if (config.hardening.role === null) return image
-  const {requirements: _, startupKit: __, mounts = {}, ...rest} = hardening ?? {}
+  const {requirements: _, application: __, startupKit: ___, mounts = {}, ...rest} = hardening ?? {}
   return {...image, hardening: {...rest, mounts: {input: mounts.input, output: mounts.output}}}
 }
 

@@ -49,6 +49,7 @@ const everyPath: Readonly<Record<string, (path: string) => Record<string, unknow
   'flare.wheels': (path) => ({flare: {wheels: [path]}}),
   'flare.findLinks': (path) => ({flare: {findLinks: [path]}}),
   'hardening.requirements': (requirements) => ({hardening: {requirements}}),
+  'hardening.application': (application) => ({hardening: {application}}),
   'hardening.startupKit': (startupKit) => ({hardening: {startupKit}}),
   'hardening.mounts.inputKey': (inputKey) => ({hardening: {mounts: {inputKey}}}),
   'hardening.mounts.outputKey': (outputKey) => ({hardening: {mounts: {outputKey}}}),

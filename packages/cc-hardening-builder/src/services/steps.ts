@@ -8,6 +8,9 @@ import {hashFolder, planStep, scriptsDirectory, type PlannedStep} from 'cc-core/
 import {defaultOutput} from './layout.js'
 import type {Site} from './site.js'
 
+/** Where FLARE's own start scripts look for further code: PYTHONPATH in sub_start.sh of a start-up kit. */
+const customFolder = '/local/custom'
+
 /** Where the image keeps the list of what pip installed; a copy lies in the image directory. */
 export const lock = '/usr/share/cc/python.json'
 
@@ -27,7 +30,8 @@ export async function hardeningSteps(request: StepsRequest): Promise<PlannedStep
   const {inputs, input, notes} = requirements
   const {setuid, lockdown, mounts, workspace, logs, memoryDenyWriteExecute, netlink, limits} = hardening
   const epoch = {'source-date-epoch': sourceDateEpoch}
-  const python = [venv, '/usr/lib/python3']
+  const {application} = hardening
+  const python = [venv, '/usr/lib/python3', ...(application === null ? [] : [customFolder])]
   const guest = join(scriptsDirectory(), 'guest')
   // One tree serves the sites of both roles: what a site does not have is not there at boot.
   const output = mounts.output ?? defaultOutput
@@ -49,6 +53,15 @@ export async function hardeningSteps(request: StepsRequest): Promise<PlannedStep
       },
       {inputs, input, notes, checkpoint: true},
     ),
+    ...(application === null
+      ? []
+      : [
+          planStep(
+            'hardening/12-custom',
+            {tree, source: application, folder: customFolder, ...epoch},
+            {inputs: [await hashFolder(application)]},
+          ),
+        ]),
     planStep('hardening/20-remove', {tree, venv, setuid, ...epoch}),
     planStep(
       'hardening/30-guest',
