@@ -56,6 +56,7 @@ export abstract class ImageCommand<T extends typeof Command> extends CheckComman
       min: 256,
       default: defaults.memory,
     }),
+    sbom: Flags.boolean({summary: 'Also open the image, and compare what is in it with its SBOM.'}),
     'dry-run': Flags.boolean({summary: 'List the checks and the command of the boot, and run none.'}),
   })
 
@@ -78,6 +79,7 @@ export abstract class ImageCommand<T extends typeof Command> extends CheckComman
       timeoutMs: flags['boot-timeout'] * 1000,
       memoryMiB: flags.memory,
       lingerMs: 3000,
+      sbom: flags.sbom,
       jobs,
       ...(results && {results}),
     }

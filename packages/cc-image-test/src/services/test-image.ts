@@ -14,6 +14,7 @@ import type {Reporter} from 'cc-core/ui'
 import {showBoot, startBoots, whyNoBoot, type BootSettings, type Boots} from '../image/boots.js'
 import {imageFacts, pictureOf} from '../image/facts.js'
 import {underTest, type ImageUnderTest} from '../image/under-test.js'
+import {sbomChecks} from '../checks/sbom.js'
 import {judgeReadable} from '../judges/manifest.js'
 import {identityOf, openResults, type Results} from './results.js'
 
@@ -39,6 +40,8 @@ export interface ImageTestOptions extends Compared, Omit<BootSettings, 'logDir'>
   workDir: string | null
   /** How many checks run at a time; 1 by default. */
   jobs?: number
+  /** Whether the image is opened, and compared with its SBOM. */
+  sbom?: boolean
   /** keep: each result is kept in the work folder, so that another run can resume this one. By default none is. */
   results?: 'keep' | 'resume'
 }
@@ -84,7 +87,7 @@ export async function testImage(
   const settings = {...options, logDir, lazy: suite.lazy === true}
   const boots = startBoots(subject, settings)
   try {
-    const tasks = suite.checks(subject, boots, settings)
+    const tasks = checksOf(suite, subject, boots, settings)
     const results = await resultsOf(suite, image, options, {workDir, started: started.toISOString()})
     const checks = await runChecks(tasks, {
       title: `${suite.title} ${image.path}`,
@@ -105,6 +108,13 @@ export async function testImage(
     remove(scratch)
   }
 }
+
+const checksOf = (
+  suite: ImageSuite,
+  subject: ImageUnderTest,
+  boots: Boots,
+  settings: BootSettings & Pick<ImageTestOptions, 'sbom'>,
+): CheckTask[] => [...suite.checks(subject, boots, settings), ...(settings.sbom === true ? sbomChecks(subject) : [])]
 
 /** The results that this run keeps, or null where it keeps none. */
 async function resultsOf(
@@ -154,7 +164,7 @@ export async function showImageTest(suite: ImageSuite, options: ImageTestOptions
   const impossible = whyNoBoot(subject)
   const boots = {impossible} as Boots // Listing the checks starts none of them.
   return [
-    ...suite.checks(subject, boots, {...options, logDir: ''}).map(({id, title}) => `# ${id}: ${title}`),
+    ...checksOf(suite, subject, boots, {...options, logDir: ''}).map(({id, title}) => `# ${id}: ${title}`),
     impossible === null ? formatCommand(showBoot(subject, options.memoryMiB)) : `# no boot: ${impossible}`,
   ]
 }
