@@ -485,6 +485,7 @@ rounds() {
 	duty recheck.sh
 	powered_off 'attestation: nobody reached 3 times: Connection refused'
 	site_conf role=client recheck=1 recheck-ask=kbs recheck-failures=2 recheck-network-failures=0
+	# shellcheck disable=SC2046 # words
 	rounds $(printf 'unreachable %.0s' {1..20}) refused refused
 	duty recheck.sh
 	powered_off 'attestation: refused 2 times: denied'

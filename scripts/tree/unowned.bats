@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # What of a tree belongs to nothing that is listed, on small trees as dpkg, pip and people leave them.
 
+# shellcheck disable=SC2016 # expands in there
 load ../test/lib.bash
 
 setup() {

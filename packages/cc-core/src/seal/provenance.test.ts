@@ -38,7 +38,7 @@ const components = [
 
 async function write(signing: Record<string, unknown> = {}) {
   writeFileSync(path('manifest.json'), encodeManifest(manifest))
-  const tasks = await planProvenance(parseConfig({signing}), root, () => Promise.resolve(components))
+  const tasks = await planProvenance(parseConfig({signing}), root, () => components)
   await runTasks(tasks, {reporter: new SilentReporter(), logDir: root})
   return JSON.parse(readFileSync(path('provenance.json'), 'utf8')) as Record<string, unknown>
 }

@@ -55,12 +55,12 @@ export function provenance(manifest: Manifest, manifestText: string, components:
 export async function planProvenance(
   {signing}: Pick<Config, 'signing'>,
   target: string,
-  components: () => Promise<Component[]>,
+  components: () => readonly Component[],
 ): Promise<Task[]> {
   const statement = join(target, provenanceName)
   const write = writeTask('seal/provenance', `write ${statement}`, async () => {
     const text = await readFile(join(target, 'manifest.json'), 'utf8')
-    const said = provenance(JSON.parse(text) as Manifest, text, await components())
+    const said = provenance(JSON.parse(text) as Manifest, text, components())
     await writeFile(
       statement,
       `${JSON.stringify(said, null, 2)}

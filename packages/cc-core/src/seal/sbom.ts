@@ -16,10 +16,7 @@ type SbomRequest = Pick<SealRequest, 'name' | 'tool' | 'buildKey' | 'sourceDateE
  * The software of an image.
  * @param from the folder with the files out of the tree
  */
-export async function readComponents(
-  {distribution, tool, extra = {}}: SbomRequest,
-  from: string,
-): Promise<Component[]> {
+async function readComponents({distribution, tool, extra = {}}: SbomRequest, from: string): Promise<Component[]> {
   // Only a build needs the libraries that write SBOMs.
   const {componentsOf} = await import('../sbom/index.js')
   const locks = Object.keys(extra)
@@ -30,14 +27,20 @@ export async function readComponents(
   return componentsOf({distribution, tool}, await readFile(softwareFile(from), 'utf8'), texts)
 }
 
-/** The SBOM of an image, in both standard forms. */
-export function planSbom(request: SbomRequest, from: string, target: string): Task {
-  return writeTask('seal/sbom', `write ${sbomFiles.join(' and ')} in ${target}`, async () => {
+/** The SBOM of an image, in both standard forms; and what is in it, after the task: the folder may be gone then. */
+export function planSbom(
+  request: SbomRequest,
+  from: string,
+  target: string,
+): {task: Task; components: () => readonly Component[]} {
+  let components: readonly Component[] = []
+  const task = writeTask('seal/sbom', `write ${sbomFiles.join(' and ')} in ${target}`, async () => {
     const {cycloneDx, sbomImage, spdx} = await import('../sbom/index.js')
-    const components = await readComponents(request, from)
+    components = await readComponents(request, from)
     const image = sbomImage(request)
     const [cdxFile, spdxFile] = sbomFiles
     await writeFile(join(target, cdxFile), cycloneDx(image, components))
     await writeFile(join(target, spdxFile), spdx(image, components))
   })
+  return {task, components: () => components}
 }

@@ -25,7 +25,7 @@ import type {OutputPaths} from './folder.js'
 import {keyFile, makeKey} from './keys.js'
 import {hostScripts, planTreeFiles, readPackages, seedOf, treeFile} from './prepare.js'
 import {planProvenance} from './provenance.js'
-import {planSbom, readComponents, sbomFiles} from './sbom.js'
+import {planSbom, sbomFiles} from './sbom.js'
 import {checkSharedPlace, readShared, sharedPartition} from './shared.js'
 import {sfdiskScript} from './table.js'
 import {hostDataOf, keyOwner, planTrustee, usesKbs} from './trustee.js'
@@ -124,6 +124,7 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
     ...{launch: config.launch, cmdline, work, tools: join(work, '..', 'tools')},
     ...{kernel: join(target, 'vmlinuz'), initrd: join(target, 'initrd.img')},
   })
+  const sbom = planSbom(request, sealing.from, target)
   return [
     writeTask('seal/start', `make ${keys}`, async () => {
       remove(work)
@@ -146,9 +147,9 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
     ...measure.tasks,
     ...(await planDisk(sealing)),
     ...(await planTrustee(request, target, measure.result)),
-    planSbom(request, sealing.from, target),
+    sbom.task,
     ...(await planManifest(sealing, measure)),
-    ...(await planProvenance(config, target, () => readComponents(request, sealing.from))),
+    ...(await planProvenance(config, target, sbom.components)),
   ]
 }
 

@@ -45,7 +45,9 @@ run against stand-ins: please send its report.`
       Flags.string({summary: 'A newer build of the image, for the rotation of keys.', helpValue: 'DIR'}),
     ),
     gpu: Flags.string({summary: 'Pass this GPU through, bound to vfio-pci.', helpValue: 'ADDRESS'}),
-    'gpu-admin-tools': file('nvidia_gpu_tools.py: its confidential mode is switched off and on again.'),
+    'gpu-admin-tools': file(
+      'NVIDIA’s nvidia_gpu_tools.py, which switches the confidential mode of the GPU off and on again.',
+    ),
     ovmf: file('Firmware of the kind AmdSev; that of the distribution by default.'),
     qemu: file('QEMU; qemu-system-x86_64 by default.'),
     network: Flags.string({summary: 'How the machine is connected: user, or bridge=NAME.', default: 'user'}),
