@@ -106,7 +106,7 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
   const cmdline = request.cmdline ?? imageCommandLine(request)
   const files = Object.fromEntries([
     ...filled.filter(isEncrypted).map(({name, files: {header}}) => [`headers/${name}.luks`, header] as const),
-    ...[...Object.keys(extra), ...hostScripts].map((name) => [name, join(target, name)] as const),
+    ...[...Object.keys(extra), ...hostScripts, ...sbomFiles].map((name) => [name, join(target, name)] as const),
   ])
   const esp: EspRequest = {config, target, work, cmdline, seed, sourceDateEpoch, files}
   const sealing: Sealing = {
@@ -142,12 +142,13 @@ export async function planSeal(request: SealRequest, work: string, output: Outpu
     }),
     ...(await planPlain(filled, {seed, sourceDateEpoch})),
     ...(request.prepared === undefined ? await planTreeFiles(request, work) : []),
+    // Before the disk: the ESP has room for what is there then.
+    sbom.task,
     ...(await planHeaders(ownOf(sealing), {seed})),
     ...(await planBootFiles(sealing)),
     ...measure.tasks,
     ...(await planDisk(sealing)),
     ...(await planTrustee(request, target, measure.result)),
-    sbom.task,
     ...(await planManifest(sealing, measure)),
     ...(await planProvenance(config, target, sbom.components)),
   ]
