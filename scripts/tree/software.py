@@ -103,7 +103,7 @@ def owned(tree):
     folder = inside(tree, "/var/lib/dpkg/info")
     found = set()
     for name in sorted(os.listdir(folder)) if folder else []:
-        if name.endswith(".list"):
+        if name.endswith(".list") and not os.path.islink(os.path.join(folder, name)):
             with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
                 found.update(line.rstrip("\n") for line in file if "-info/" in line)
     return found
@@ -114,22 +114,25 @@ def python(tree):
     known = owned(tree)
     result = []
     for top in ("opt", "usr", "srv", "home", "var"):
-        for folder, names, files in os.walk(os.path.join(tree, top)):
+        for folder, names, files in os.walk(os.path.join(tree, top) if not os.path.islink(os.path.join(tree, top)) else ""):
             names.sort()
-            if not folder.endswith(".dist-info") or "METADATA" not in files:
+            metadata = os.path.join(folder, "METADATA")
+            if not folder.endswith(".dist-info") or "METADATA" not in files or os.path.islink(metadata):
                 continue
             path = "/" + os.path.relpath(folder, tree)
             if f"{path}/METADATA" in known:
                 continue
-            with open(os.path.join(folder, "METADATA"), encoding="utf-8", errors="replace") as file:
+            with open(metadata, encoding="utf-8", errors="replace") as file:
                 fields = email.parser.Parser().parse(file, headersonly=True)
             classifiers = [one.split(" :: ")[-1] for one in fields.get_all("Classifier", []) if one.startswith("License ::")]
             licence = fields.get("License-Expression") or (fields.get("License") or "").strip()
             # Some packages have the whole text there.
             words = [licence] if licence and len(licence) < 100 and "\n" not in licence else classifiers
+            # The name of the folder has both, whatever is in the file.
+            name, _, version = os.path.basename(folder)[: -len(".dist-info")].partition("-")
             result.append({
-                "name": fields["Name"],
-                "version": fields["Version"],
+                "name": fields["Name"] or name,
+                "version": fields["Version"] or version or "0",
                 "homepage": fields.get("Home-page"),
                 "licenses": words,
                 "path": path,

@@ -25,12 +25,12 @@ def dpkg(tree):
     owned = set()
     info = os.path.join(folder, "info")
     for name in os.listdir(info) if os.path.isdir(info) else []:
-        if name.endswith(".list"):
+        if name.endswith(".list") and not os.path.islink(os.path.join(info, name)):
             with open(os.path.join(info, name), encoding="utf-8", errors="surrogateescape") as file:
                 owned.update(plain(line.rstrip("\n")) for line in file)
     # Three lines each: the path, where it was diverted to, the package.
     diversions = os.path.join(folder, "diversions")
-    if os.path.isfile(diversions):
+    if os.path.isfile(diversions) and not os.path.islink(diversions):
         with open(diversions, encoding="utf-8", errors="surrogateescape") as file:
             lines = file.read().split("\n")
         for index in range(0, len(lines) - 2, 3):

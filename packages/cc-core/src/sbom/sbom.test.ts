@@ -116,6 +116,21 @@ describe('the software of a tree', () => {
       encoding: 'utf8',
     })
     expect(again).not.toContain('Secret')
+    // Neither a METADATA that is a link, nor a folder that is one.
+    writeFileSync(outside, 'Name: secret\nVersion: 1\n')
+    const info = tree('opt/nvflare/venv/lib/python3.11/site-packages/evil-1.dist-info')
+    mkdirSync(info)
+    execFileSync('ln', ['-s', outside, join(info, 'METADATA')])
+    mkdirSync(join(root, 'elsewhere/evil-2.dist-info'), {recursive: true})
+    writeFileSync(join(root, 'elsewhere/evil-2.dist-info/METADATA'), 'Name: secret\nVersion: 2\n')
+    execFileSync('ln', ['-s', join(root, 'elsewhere'), tree('srv')])
+    // One that says nothing is known by the name of its folder.
+    place('home/named-3.dist-info/METADATA', 'Metadata-Version: 2.1\n')
+    const last = execFileSync('python3', ['-I', '-B', join(scriptsDirectory(), 'tree/software.py'), tree()], {
+      encoding: 'utf8',
+    })
+    expect(last).not.toContain('secret')
+    expect(last).toContain('"name": "named"')
   })
 })
 

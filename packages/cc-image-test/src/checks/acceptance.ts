@@ -169,9 +169,10 @@ async function withdraw(
   onLine: (line: string) => void,
 ): Promise<Verdict> {
   const {image, signal} = subject
-  await trustee(image.path, 'revoke.sh', words, signal)
   let refusedThen: Verdict
+  // A script that fails half-way has changed something, too.
   try {
+    await trustee(image.path, 'revoke.sh', words, signal)
     refusedThen = judgeRefused(await start(subject, 'withdrawn', onLine), measured)
   } finally {
     await trustee(image.path, 'upload.sh', words, signal)
@@ -187,8 +188,8 @@ async function rotate(
   onLine: (line: string) => void,
 ): Promise<Verdict> {
   const {image, signal} = subject
-  await trustee(successor, 'upload.sh', [...words, '--replace-keys'], signal)
   try {
+    await trustee(successor, 'upload.sh', [...words, '--replace-keys'], signal)
     const newer = judgeReleased(await start(subject, 'newer', onLine, undefined, undefined, successor))
     if (newer.status !== 'passed') return newer
     return judgeRefused(await start(subject, 'older', onLine), measured)
@@ -202,8 +203,8 @@ async function withoutGpuMode(
   command: (mode: 'on' | 'off') => readonly string[],
   onLine: (line: string) => void,
 ): Promise<Verdict> {
-  await run(command('off'), {signal: subject.signal})
   try {
+    await run(command('off'), {signal: subject.signal})
     return judgeRefused(await start(subject, 'gpu-mode', onLine), {
       reason: /GPU: .*(confidential computing is|attestation failed)/,
       notStarted: false,
