@@ -467,7 +467,7 @@ rounds() {
 	site_conf role=client "${settings[@]}"
 	rounds passed refused passed refused refused passed
 	duty recheck.sh
-	powered_off 'attestation: refused 2 times: denied by its policy'
+	powered_off 'attestation: refusals in a row: 2; denied by its policy'
 	[[ $(<"$ROUNDS") == passed && $(calls | grep -c '^sleep 900$') == 5 && $(calls | grep '^kbs') == *'kbs cc-root' ]]
 	# FLARE first, then what it worked on; whatever of it fails, the machine goes off.
 	[[ $(calls | grep -v '^sleep\|^kbs' | cut -d ' ' -f 1-2 | paste -sd ,) == 'systemctl stop,nvidia-smi conf-compute,umount '*',umount '*/vault',cryptsetup close' ]] || { calls && return 1; }
@@ -476,19 +476,19 @@ rounds() {
 	: >"$R/dev/console"
 	printf '%s\n' refused refused >"$ROUNDS"
 	duty recheck.sh
-	powered_off 'attestation: refused 2 times'
+	powered_off 'attestation: refusals in a row: 2'
 }
 
 @test "recheck: a broker that is not reached has a number of its own, or none" {
 	site_conf role=client recheck=1 recheck-ask=kbs recheck-failures=2 recheck-network-failures=3
 	rounds unreachable unreachable refused unreachable
 	duty recheck.sh
-	powered_off 'attestation: nobody reached 3 times: Connection refused'
+	powered_off 'attestation: rounds without an answer: 3; Connection refused'
 	site_conf role=client recheck=1 recheck-ask=kbs recheck-failures=2 recheck-network-failures=0
 	# shellcheck disable=SC2046 # words
 	rounds $(printf 'unreachable %.0s' {1..20}) refused refused
 	duty recheck.sh
-	powered_off 'attestation: refused 2 times: denied'
+	powered_off 'attestation: refusals in a row: 2; denied'
 	[[ ! -s $ROUNDS ]]
 }
 
@@ -496,7 +496,7 @@ rounds() {
 	site_conf role=client recheck=1 'recheck-ask=cpu gpu' recheck-failures=1 recheck-network-failures=0
 	rounds passed refused
 	duty recheck.sh
-	powered_off 'attestation: refused 1 times: the evidence is not good: it is another one'
+	powered_off 'attestation: refusals in a row: 1; the evidence was rejected: it is another one'
 	[[ $(calls | grep '^cc-attest' | sort -u) == 'cc-attest --verify --cpu --gpu' ]] || { calls && return 1; }
 	rounds passed refused
 	: >"$R/run/cc/gpu/absent"
@@ -518,7 +518,7 @@ rounds() {
 	rounds passed
 	rm "$R/opt/cc/bin/cc-attest"
 	duty recheck.sh
-	powered_off 'attestation: refused 1 times: the evidence is not good'
+	powered_off 'attestation: refusals in a row: 1; the evidence was rejected'
 }
 
 @test "recheck: each round leaves a line for the records, with a number of its own, and without what may not be shown" {
@@ -558,7 +558,7 @@ rounds() {
 	rounds
 	: >"$ROUNDS"
 	duty recheck.sh
-	powered_off 'attestation: it cannot go on'
+	powered_off 'attestation: it stopped'
 }
 
 @test "modules: that they cannot be locked is a failure" {

@@ -379,7 +379,7 @@ in_root() { as_user bash -c 'printf x | dd of="$1/out/shared/root.raw" bs=1 seek
 	ended 4 "is for another guest policy: its bytes are 00000b0000000000, expected 0000030000000000"
 	blocks "$(block "$digest" 0000030000000000)" AAAA
 	launch --print --ovmf "$firmware_file"
-	ended 4 "has an ID block that is none"
+	ended 4 "has a malformed ID block"
 	describe production '.measurement = {idBlock: {svn: 7}, entries: [{vcpus: 2, cpuType: "EPYC-v4", digest: "'"$digest"'"}]}'
 	launch --print --ovmf "$firmware_file"
 	ended 4 "has no ID block for 2 processors of the type EPYC-v4"
@@ -439,7 +439,7 @@ sign() {
 	as_user cp "$dir/old.json" "$image/provenance.json"
 	as_user cp "$dir/old.sig" "$image/provenance.json.sig"
 	install --check --require-signature "$dir/public"
-	ended 4 "provenance.json is that of another image"
+	ended 4 "provenance.json belongs to another image"
 	describe development
 	sign
 	as_user bash -c 'echo x >>"$1/vmlinuz"' - "$image"

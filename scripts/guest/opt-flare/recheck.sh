@@ -44,7 +44,7 @@ ask_machine() {
 		result=passed
 	else
 		result=refused
-		reason="the evidence is not good: $(evidence_problem "$STATE/recheck.json" "$STATE/recheck.message")"
+		reason="the evidence was rejected: $(evidence_problem "$STATE/recheck.json" "$STATE/recheck.message")"
 	fi
 }
 
@@ -87,11 +87,11 @@ while sleep "$period"; do
 	id=$(od -An -v -tx1 -N4 /dev/urandom | tr -d ' \n')
 	printf '\nCC-AUDIT {"version":1,"event":"attestation","id":%s,"result":%s,"refused":%s,"unreachable":%s,"reason":%s}\n' \
 		"$(json_text "$id")" "$(json_text "$result")" "$refused" "$silent" "$(json_text "$(printf %s "$reason" | tail -n 1 | head -c 300)")" >"$R/dev/console"
-	[ "$refused" -lt "$refusals" ] || why="refused $refused times"
-	[ "$silences" = 0 ] || [ "$silent" -lt "$silences" ] || why="nobody reached $silent times"
+	[ "$refused" -lt "$refusals" ] || why="refusals in a row: $refused"
+	[ "$silences" = 0 ] || [ "$silent" -lt "$silences" ] || why="rounds without an answer: $silent"
 	[ -z "${why-}" ] || {
 		stop_all
-		fail "attestation: $why: $reason"
+		fail "attestation: $why; $reason"
 	}
 done
-fail "attestation: it cannot go on"
+fail "attestation: it stopped"

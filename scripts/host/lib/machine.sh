@@ -99,7 +99,7 @@ choose_id_block() {
 		return 0
 	fi
 	[[ $id_block =~ ^[A-Za-z0-9+/]{128}$ && $id_auth =~ ^[A-Za-z0-9+/]{5462}==$ ]] ||
-		fail 4 "the manifest has an ID block that is none: '${id_block:0:40}'" "take an unaltered copy of the image"
+		fail 4 "the manifest has a malformed ID block: '${id_block:0:40}'" "take an unaltered copy of the image"
 	digest=$(entry digest)
 	said=$(printf '%s' "$id_block" | base64 -d | od -An -v -tx1 | tr -d ' \n')
 	# Digest at 0, policy at 88, the last byte first (SEV-SNP firmware ABI, ID_BLOCK).

@@ -13,7 +13,7 @@ check_signatures() {
 	done
 	# The provenance of another image is signed by the same key.
 	subject=$(json "$image/provenance.json" 2>/dev/null | sed -n 's|^subject/0/digest/sha256\t||p')
-	[[ $subject == "$(sha256 "$image/manifest.json")" ]] || fail 4 "provenance.json is that of another image: it is about the manifest ${subject:-of none}"
+	[[ $subject == "$(sha256 "$image/manifest.json")" ]] || fail 4 "provenance.json belongs to another image: the manifest that it names has the sha256 ${subject:-(none)}"
 	report ok signature "manifest and provenance are signed by the key in $public_key"
 }
 
