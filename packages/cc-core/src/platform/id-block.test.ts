@@ -106,6 +106,19 @@ describe('an ID block', () => {
     expect(idBlock?.idKeyDigest).toBe(createHash('sha384').update(key).digest('hex'))
   }, 120_000)
 
+  it('is refused where the tool has signed something else', async () => {
+    const tool = path('tool')
+    // A tool of the same words, whose block is one of zeros.
+    const zeros = (bytes: number) => Buffer.alloc(bytes).toString('base64')
+    const block = `printf '%s' '${zeros(96)}' >"\${@: -3:1}" && printf '%s' '${zeros(4096)}' >"\${@: -1}"`
+    const text = `case "$*" in --version) echo snpguest 0.11.0 ;; *measurement*) printf '%096d' 1 ;; *id-block*)\n${block} ;; esac`
+    writeFileSync(tool, `#!/bin/bash\n${text}\n`, {mode: 0o755})
+    await expect(sign({}, {tool})).rejects.toMatchObject({
+      code: 'E_STEP_FAILED',
+      message: expect.stringContaining('has made an unusable ID block: an ID block of version 0, not 1') as string,
+    })
+  })
+
   it('is not planned with keys that cannot sign it', async () => {
     writeFileSync(path('text'), 'no key', {mode: 0o600})
     const refused: [idBlock: Record<string, unknown>, message: string][] = [

@@ -8,7 +8,7 @@ import {refuseColon, type Config} from '../config/index.js'
 import {CcError} from '../errors/index.js'
 import {sha256File, type LaunchFacts, type Measurement} from '../manifest/index.js'
 import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
-import {checkSigningKeys, readIdBlock} from './id-block.js'
+import {checkSigningKeys, readIdBlock, type IdBlock} from './id-block.js'
 
 type LaunchConfig = Config['launch']
 
@@ -138,14 +138,28 @@ function describeEntries(lines: string, {guestFeatures, idBlock, policy}: Launch
   const {svn, familyId, imageId} = idBlock
   // What a tool has made is believed after it was read back: the firmware would refuse every launch otherwise.
   const keys = entries.map(({digest, idBlock: block = '', idAuth = ''}) => {
-    const {idKeyDigest, authorKeyDigest, ...said} = readIdBlock({idBlock: block, idAuth})
+    const {idKeyDigest, authorKeyDigest, ...said} = readBack({idBlock: block, idAuth})
     const wanted = {digest, familyId, imageId, svn, policy}
     if (!isDeepStrictEqual(said, wanted))
-      throw new Error(`the ID block says ${JSON.stringify(said)}, expected ${JSON.stringify(wanted)}`)
+      throw unusableBlock(`it says ${JSON.stringify(said)}, expected ${JSON.stringify(wanted)}`)
     return {idKeyDigest, authorKeyDigest}
   })
   return {entries, ...(keys[0] && {idBlock: {svn, familyId, imageId, ...keys[0]}})}
 }
+
+/** @throws E_STEP_FAILED for what no firmware would take */
+function readBack(encoded: Parameters<typeof readIdBlock>[0]): IdBlock {
+  try {
+    return readIdBlock(encoded)
+  } catch (error) {
+    throw unusableBlock((error as Error).message)
+  }
+}
+
+const unusableBlock = (reason: string) =>
+  new CcError('E_STEP_FAILED', `the tool of launch.tool has made an unusable ID block: ${reason}`, {
+    suggestions: ['leave launch.tool out, or name another version of it'],
+  })
 
 function mustExist(key: string, file: string): void {
   if (existsSync(file)) return

@@ -66,7 +66,7 @@ beforeAll(() => {
     `${site}/b-1.dist-info/METADATA`,
     `Name: b\nVersion: 1\nLicense: ${'long '.repeat(50)}\nClassifier: License :: OSI Approved :: MIT License\n`,
   )
-  place(`${site}/c-1.dist-info/METADATA`, 'Name: c\nVersion: 1\nLicense: Something & <else>\n')
+  place(`${site}/c-1.dist-info/METADATA`, 'Name: c\nVersion: 1\nHome-page: UNKNOWN\nLicense: Something & <else>\n')
   software = execFileSync('python3', ['-I', '-B', join(scriptsDirectory(), 'tree/software.py'), tree()], {
     encoding: 'utf8',
   })

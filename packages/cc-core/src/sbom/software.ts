@@ -44,6 +44,7 @@ export interface Component {
   name: string
   version: string
   purl: string
+  /** Each that is named; whether one or all of them hold is not told apart. */
   licenses: readonly License[]
   /** Of the archive that it came in, where that is known. */
   sha256: string | null
@@ -76,7 +77,7 @@ export function componentsOf(
         ...{id: `deb-${deb.name}-${deb.architecture}`, kind: 'package', name: deb.name, version: deb.version},
         purl: purl('deb', vendor, deb.name, deb.version, qualifiers),
         licenses: deb.licenses.map(licenseOf),
-        ...{sha256: null, supplier: deb.maintainer ?? null, homepage: deb.homepage ?? null},
+        ...{sha256: null, supplier: deb.maintainer ?? null, homepage: webAddress(deb.homepage)},
       }
     }),
     ...python.map((one): Component => {
@@ -86,7 +87,7 @@ export function componentsOf(
         purl: purl('pypi', null, name, one.version),
         licenses: one.licenses.map(licenseOf),
         sha256: hashes.get(`${name} ${one.version}`) ?? null,
-        ...{supplier: null, homepage: one.homepage ?? null},
+        ...{supplier: null, homepage: webAddress(one.homepage)},
       }
     }),
     {
@@ -105,6 +106,10 @@ function purl(
 ): string {
   return new PackageURL(type, namespace, name, version, qualifiers, null).toString()
 }
+
+/** Some packages have UNKNOWN or a path there, and both forms of an SBOM take an address alone. */
+const webAddress = (word: string | null | undefined): string | null =>
+  word != null && /^https?:\/\/\S+$/.test(word) && URL.canParse(word) ? word : null
 
 /** https://packaging.python.org/en/latest/specifications/name-normalization/ */
 const pypiName = (name: string) => name.toLowerCase().replace(/[-_.]+/g, '-')
