@@ -183,7 +183,9 @@ describe('a hardened production image', {timeout: timeoutMs}, () => {
     ])
     expect(new Set(audit(lines).map(({id}) => id)).size).toBe(5)
     const failures = lines.filter((line) => line.includes('cc: FAILED:'))
-    expect(failures).toEqual([expect.stringMatching(/^cc: FAILED: attestation: refusals in a row: 2; .*; powering off$/)])
+    expect(failures).toEqual([
+      expect.stringMatching(/^cc: FAILED: attestation: refusals in a row: 2; .*; powering off$/),
+    ])
     for (const name of ['root.key', 'ro.key']) expect(lines.join('\n')).not.toContain(key(hardened, name).trim())
   })
 

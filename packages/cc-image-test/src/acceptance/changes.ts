@@ -99,7 +99,7 @@ export const changeDisk =
   (start: number, bytes: number): Change =>
   async (words, folder) => {
     const layer = join(folder, 'altered.qcow2')
-    const drive = words.find((word) => word.startsWith("if=none,id=disk0,")) ?? ''
+    const drive = words.find((word) => word.startsWith('if=none,id=disk0,')) ?? ''
     const file = /,file=(.*)$/s.exec(drive)?.[1]?.replaceAll(',,', ',')
     if (file === undefined) throw new CcError('E_VM', 'the launcher prints no disk0')
     await run(['qemu-img', 'create', '-q', '-f', 'qcow2', '-b', file, '-F', 'qcow2', layer], {})

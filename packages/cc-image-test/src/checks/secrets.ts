@@ -3,6 +3,7 @@ import {lstat, readdir, readFile} from 'node:fs/promises'
 import {join, resolve} from 'node:path'
 
 import {skipped, type CheckTask} from 'cc-core/report'
+import {provenanceName, signatureSuffix} from 'cc-core/seal'
 import {inspectDisk} from 'cc-core/vm'
 
 import {searchFile, writtenForms} from '../image/search.js'
@@ -36,7 +37,10 @@ export function secretChecks(subject: ImageUnderTest, aliases: readonly string[]
       title: 'Nothing unknown is in the image directory',
       run: async () => {
         const disks = [name, ...aliases].map((disk) => `${disk}.qcow2`)
-        const known = [...Object.keys(artefacts), 'manifest.json', 'keys', ...disks]
+        // These name the others, so no manifest can hold their hashes.
+        const statements = ['manifest.json', provenanceName]
+        const signatures = statements.map((statement) => `${statement}${signatureSuffix}`)
+        const known = [...Object.keys(artefacts), ...statements, ...signatures, 'keys', ...disks]
         return judgeFiles({names: await readdir(image.path)}, {known})
       },
     },
