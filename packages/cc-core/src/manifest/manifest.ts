@@ -7,6 +7,11 @@ import {pipeline} from 'node:stream/promises'
 import {CcError} from '../errors/index.js'
 import {manifestSchema, type Manifest} from './schema.js'
 
+/** Name of the statement in an image directory that says how the image came to be. */
+export const provenanceName = 'provenance.json'
+/** What the signature of a file adds to its name. */
+export const signatureSuffix = '.sig'
+
 /** The sha256 of a file, in hexadecimal. */
 export async function sha256File(file: string | Buffer): Promise<string> {
   const hash = createHash('sha256')

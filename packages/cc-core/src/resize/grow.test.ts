@@ -61,6 +61,26 @@ const old = {disk: 8, 'cc-app': 2, 'cc-out': 1, 'cc-root': 3}
 const grown = {...old, disk: 64, 'cc-root': 59}
 
 describe('growImage', () => {
+  it('points the provenance at the new manifest, and removes signatures of the old one', async () => {
+    const statement = {
+      _type: 'https://in-toto.io/Statement/v1',
+      subject: [{digest: {sha256: 'of before'}}],
+      predicate: {a: 1},
+    }
+    await writeFile(join(image, 'provenance.json'), JSON.stringify(statement))
+    await writeFile(join(image, 'manifest.json.sig'), 'signature')
+    await writeFile(join(image, 'provenance.json.sig'), 'signature')
+    const reporter = new RecordingReporter()
+    await growImage({image, sizeBytes: size}, {reporter})
+    expect(JSON.stringify(reporter.events)).toMatch(/manifest\.json\.sig and .*provenance\.json\.sig would not fit/)
+    expect(existsSync(join(image, 'manifest.json.sig')) || existsSync(join(image, 'provenance.json.sig'))).toBe(false)
+    const sha256 = await sha256File(join(image, 'manifest.json'))
+    expect(JSON.parse(readFileSync(join(image, 'provenance.json'), 'utf8'))).toEqual({
+      ...statement,
+      subject: [{name: 'manifest.json', digest: {sha256}}],
+    })
+  })
+
   it('grows the disk and the partition that grows, and says so in the manifest', async () => {
     expect(await sizes()).toEqual(old)
     const result = await grow()

@@ -6,6 +6,7 @@ import {encodeManifest, type ImageDirectory} from '../manifest/index.js'
 import {lock} from '../fs/index.js'
 import {callStep, stepTitle} from '../steps/index.js'
 import {reportStep, type Reporter} from '../ui/index.js'
+import {renewStatements} from './statements.js'
 import {manifestTitle, planGrow, type GrowPlan, type GrowRequest, type Growth} from './plan.js'
 
 export interface GrowContext {
@@ -65,9 +66,12 @@ async function run(plan: GrowPlan, {reporter, signal}: GrowContext): Promise<voi
   })
   for (const text of warnings) reporter.report({type: 'warning', text})
   for (const step of steps) await reportStep(reporter, step.id, (onLine) => callStep(step, {signal, onLine}))
-  await reportStep(reporter, 'disk/grow-manifest', () =>
-    atomicWrite(image.file('manifest.json'), encodeManifest(manifest)),
-  )
+  await reportStep(reporter, 'disk/grow-manifest', async () => {
+    const text = encodeManifest(manifest)
+    // First, so that a call that is cut off between them finds something to do.
+    await renewStatements(image, text)
+    await atomicWrite(image.file('manifest.json'), text)
+  })
   reporter.report({type: 'stage-done', stage: 'resize', ms: Date.now() - started})
 }
 

@@ -8,6 +8,7 @@ import {alignment} from '../layout/index.js'
 import {readImageDirectory, sharedPath, type ImageDirectory, type Manifest} from '../manifest/index.js'
 import {callStep, planStep, type PlannedStep} from '../steps/index.js'
 import {growingPartition, readDiskSize, readGrowingSize} from './disk.js'
+import {signatureWarnings} from './statements.js'
 
 /** Which image, and how large its disk is to be. */
 export interface GrowRequest {
@@ -78,7 +79,7 @@ export async function planGrow({image: path, sizeBytes}: GrowRequest, signal?: A
         partition === growing ? {...partition, size: grown} : partition,
       ),
     },
-    warnings: done ? [] : await checkSpace(image.path, sizeBytes, size.actual),
+    warnings: done ? [] : [...signatureWarnings(image), ...(await checkSpace(image.path, sizeBytes, size.actual))],
   }
 }
 

@@ -8,4 +8,4 @@ export {canShareRoot, findShared, newSharedFile, planSharedRoot, unfinishedShare
 export {sfdiskScript} from './table.js'
 export {keyFacts, keyOwner, planTrusteeFolder, usesKbs} from './trustee.js'
 export {findAltered, type Alteration} from './verify.js'
-export {provenanceName, signatureSuffix, signingIdentity} from './provenance.js'
+export {signingIdentity} from './provenance.js'

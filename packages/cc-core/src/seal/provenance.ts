@@ -4,13 +4,9 @@ import {readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import type {Config} from '../config/index.js'
-import {sha256File, type Manifest} from '../manifest/index.js'
+import {provenanceName, sha256File, signatureSuffix, type Manifest} from '../manifest/index.js'
 import type {Component} from '../sbom/index.js'
 import {planStep, stepTask, writeTask, type Task} from '../steps/index.js'
-
-/** Name of the statement in an image directory, and what its signature adds to a name. */
-export const provenanceName = 'provenance.json'
-export const signatureSuffix = '.sig'
 
 /** A part that an image was made from: ResourceDescriptor of in-toto. */
 interface Resource {

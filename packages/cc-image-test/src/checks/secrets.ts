@@ -2,8 +2,8 @@ import {existsSync} from 'node:fs'
 import {lstat, readdir, readFile} from 'node:fs/promises'
 import {join, resolve} from 'node:path'
 
+import {provenanceName, signatureSuffix} from 'cc-core/manifest'
 import {skipped, type CheckTask} from 'cc-core/report'
-import {provenanceName, signatureSuffix} from 'cc-core/seal'
 import {inspectDisk} from 'cc-core/vm'
 
 import {searchFile, writtenForms} from '../image/search.js'
