@@ -1,12 +1,13 @@
 import {createHash} from 'node:crypto'
 import {execFileSync} from 'node:child_process'
-import {readFileSync, writeFileSync} from 'node:fs'
+import {cpSync, readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {afterAll, beforeAll, beforeEach, describe, expect, it} from 'vitest'
 
 import {boot, copyImage, type Boot} from '../lib/boot.js'
-import {makeCertificates, startBroker, type Answers} from '../lib/broker.js'
+import {makeCertificates, signServer, startBroker, type Answers} from '../lib/broker.js'
+import {startTimeServer, type TimeServer} from '../lib/clock.js'
 import {standInKit} from '../lib/kits.js'
 import {buildOf, cc, folder, lab} from '../lib/lab.js'
 import {pretendSnp, standIn, standInClient} from '../lib/tee.js'
@@ -15,24 +16,35 @@ import {giveToUser} from '../lib/user.js'
 const timeoutMs = 1_200_000
 const key = (image: string, name: string) => readFileSync(join(image, 'keys', name)).toString('base64') + '\n'
 
+/** What the console says for whoever keeps records. */
+const records = (lines: readonly string[], event: string) =>
+  lines
+    .filter((line) => line.startsWith('CC-AUDIT '))
+    .map((line) => JSON.parse(line.slice('CC-AUDIT '.length)) as Record<string, unknown>)
+    .filter((record) => record['event'] === event)
+
 /** A production image whose keys come from a broker on this host. */
 let image: string
 let certificates: string
 let broker: Awaited<ReturnType<typeof startBroker>>
 let answers: Answers = () => null
+/** Whose time the image takes. */
+let time: TimeServer
 
 beforeAll(async () => {
   certificates = folder('certificates')
   makeCertificates(certificates)
   execFileSync('chmod', ['-R', 'a+rX', certificates])
   broker = await startBroker(certificates, (resource) => answers(resource))
+  time = await startTimeServer(certificates)
   const client = standInClient()
   const sha256 = createHash('sha256').update(readFileSync(client)).digest('hex')
   const hook = standIn('openssl-hook')
   const sets = [
     'profile=production',
-    'os.packages=[openssl]',
-    `os.files=[{path: /etc/initramfs-tools/hooks/openssl, from: ${hook}, mode: "0755"}]`,
+    'os.packages=[openssl, chrony]',
+    `os.files=[{path: /etc/initramfs-tools/hooks/openssl, from: ${hook}, mode: "0755"}, {path: /etc/cc/time-ca.pem, from: ${join(certificates, 'ca.pem')}}]`,
+    `kbs.clock={servers: ["10.0.2.2:${time.port}"], authorities: /etc/cc/time-ca.pem, timeoutSeconds: 40}`,
     'layout.partitions.cc-root.key=kbs',
     'layout.partitions.cc-app.key=kbs',
     `kbs={url: https://10.0.2.2:${broker.port}, caFile: ${join(certificates, 'ca.pem')}, timeoutSeconds: 20, attempts: 2}`,
@@ -44,18 +56,21 @@ beforeAll(async () => {
   ])
   image = buildOf(result).image
 }, timeoutMs)
-afterAll(() => broker.server.close())
+afterAll(() => {
+  broker.server.close()
+  time.process.kill()
+})
 beforeEach(() => {
   broker.asked.length = 0
   broker.present(certificates)
 })
 
 describe('a production image with the key source kbs', {timeout: timeoutMs}, () => {
-  async function start(name: string, options: {snp?: boolean; network?: boolean} = {}): Promise<Boot> {
-    const {snp = true, network = true} = options
+  async function start(name: string, options: {snp?: boolean; network?: boolean; clock?: string} = {}): Promise<Boot> {
+    const {snp = true, network = true, clock = 'utc'} = options
     const copy = copyImage(`kbs-${name}`, image)
     if (snp) pretendSnp(copy)
-    return boot(copy, {rootKey: null, network, timeoutMs})
+    return boot(copy, {rootKey: null, network, clock, timeoutMs})
   }
 
   function expectRefused({console: lines, ended}: Boot, reason: RegExp): void {
@@ -79,6 +94,10 @@ describe('a production image with the key source kbs', {timeout: timeoutMs}, () 
     expect(broker.asked).toEqual(['site/keys/cc-root', 'site/keys/cc-app'])
     const report = lines.find((line) => line.includes('CC-BOOT {')) ?? ''
     expect(report).toMatch(/"name":"cc-root","state":"encrypted".*"name":"cc-app","state":"encrypted"/)
+    expect(records(lines, 'key-release').map(({resource, result}) => [resource, result])).toEqual([
+      ['site/keys/cc-root', 'released'],
+      ['site/keys/cc-app', 'released'],
+    ])
   })
 
   it('does not open with another key, nor with garbage, a refusal, silence', async () => {
@@ -89,7 +108,15 @@ describe('a production image with the key source kbs', {timeout: timeoutMs}, () 
     answers = () => ({status: 401, body: ''})
     expectRefused(await start('refusal'), /cc-root: no key from 'kbs': .*after 2 attempts: .*the broker says 401/)
     answers = () => null
-    expectRefused(await start('silence'), /cc-root: no key from 'kbs': .*no answer within 20 seconds/)
+    const silence = await start('silence')
+    expectRefused(silence, /cc-root: no key from 'kbs': .*no answer within 20 seconds/)
+    expect(records(silence.console, 'key-release')).toEqual([
+      expect.objectContaining({
+        partition: 'cc-root',
+        result: 'unreachable',
+        id: expect.stringMatching(/^[\da-f]{8}$/) as string,
+      }),
+    ])
   })
 
   it('does not take a key from a broker with another certificate', async () => {
@@ -101,6 +128,37 @@ describe('a production image with the key source kbs', {timeout: timeoutMs}, () 
       await start('other-ca'),
       /cc-root: no key from 'kbs': .*(the certificate or the connection|its certificate is not one of)/,
     )
+    expect(broker.asked).toEqual([])
+  })
+
+  it('sets its clock before it looks at the certificate of the broker', async () => {
+    // Valid today, and no more at the time that the host pretends.
+    const shortLived = folder('short-lived-certificates')
+    cpSync(certificates, shortLived, {recursive: true})
+    signServer(shortLived, 1)
+    broker.present(shortLived)
+    answers = (resource) => ({
+      status: 200,
+      body: resource === 'site/keys/cc-root' ? key(image, 'root.key') : `${'A'.repeat(44)}\n`,
+    })
+    const clock = new Date(Date.now() + 3 * 86_400_000).toISOString().slice(0, 19)
+    const {console: lines, ended} = await start('later', {clock})
+    expect(ended, lines.join('\n')).toBe('came-up')
+  })
+
+  it('powers off where the servers of its clock prove nothing, or are silent', async () => {
+    answers = () => ({status: 200, body: key(image, 'root.key')})
+    // At that time no certificate of today is valid.
+    expectRefused(
+      await start('long-ago', {clock: '2001-01-01T00:00:00'}),
+      /the clock: no time from 10\.0\.2\.2:\d+ .*certificate/,
+    )
+    time.process.kill('SIGSTOP')
+    try {
+      expectRefused(await start('no-time'), /the clock: no time from 10\.0\.2\.2:\d+ within 40 seconds/)
+    } finally {
+      time.process.kill('SIGCONT')
+    }
     expect(broker.asked).toEqual([])
   })
 
@@ -154,10 +212,7 @@ describe('a hardened production image', {timeout: timeoutMs}, () => {
       return answer?.status === 200 ? {status: 200, body} : answer
     }
   }
-  const audit = (lines: readonly string[]) =>
-    lines
-      .filter((line) => line.startsWith('CC-AUDIT '))
-      .map((line) => JSON.parse(line.slice('CC-AUDIT '.length)) as Record<string, unknown>)
+  const audit = (lines: readonly string[]) => records(lines, 'attestation')
   async function run(name: string): Promise<Boot> {
     const copy = copyImage(`kbs-recheck-${name}`, hardened)
     pretendSnp(copy)

@@ -27,6 +27,8 @@ export interface BootOptions {
   disks?: string[]
   dataDisks?: DataDisk[]
   memory?: string
+  /** What the clock of the machine says at its start, as -rtc base of QEMU takes it. */
+  clock?: string
   /** Whether it has a network card, behind the address translation of QEMU: this host is 10.0.2.2. Or its options. */
   network?: boolean | string
   /** Called with each line of the console; stop() ends the machine as a loss of power would. */
@@ -51,6 +53,7 @@ export async function boot(image: string, options: BootOptions = {}): Promise<Bo
     disks = [],
     dataDisks = [],
     memory = '768',
+    clock = 'utc',
     network = false,
     until = 'CC-BOOT {',
     timeoutMs = 240_000,
@@ -75,6 +78,7 @@ export async function boot(image: string, options: BootOptions = {}): Promise<Bo
       memory,
     ],
     ...['-nodefaults', '-no-reboot', '-display', 'none', '-serial', 'stdio', '-monitor', 'none'],
+    ...['-rtc', `base=${clock}`],
     ...['-nic', network === false ? 'none' : nic],
     ...['-kernel', join(image, 'vmlinuz'), '-initrd', join(image, 'initrd.img')],
     ...['-append', readFileSync(join(image, 'cmdline'), 'utf8').trim()],

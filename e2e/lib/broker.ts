@@ -1,18 +1,24 @@
 import {execFileSync} from 'node:child_process'
-import {readFileSync} from 'node:fs'
+import {readFileSync, writeFileSync} from 'node:fs'
 import {createServer, type Server} from 'node:https'
 import type {AddressInfo} from 'node:net'
 import {join} from 'node:path'
 
+const openssl = (folder: string, ...words: string[]) => execFileSync('openssl', words, {cwd: folder, stdio: 'ignore'})
+
 /** Make a certificate authority, and a certificate of it for the address that this host has for a guest of QEMU. */
 export function makeCertificates(folder: string): void {
-  const openssl = (...words: string[]) => execFileSync('openssl', words, {cwd: folder, stdio: 'ignore'})
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-  openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=test CA', '-days', '30')
-  openssl('req', ...key, '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=broker')
-  execFileSync('bash', ['-c', 'echo subjectAltName=IP:10.0.2.2 >server.ext'], {cwd: folder})
-  const sign = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-extfile', 'server.ext', '-days', '30']
-  openssl('x509', '-req', '-in', 'server.csr', ...sign, '-out', 'server.pem')
+  openssl(folder, 'req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=test CA', '-days', '30')
+  openssl(folder, 'req', ...key, '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=broker')
+  writeFileSync(join(folder, 'server.ext'), 'subjectAltName=IP:10.0.2.2\n')
+  signServer(folder, 30)
+}
+
+/** Sign the certificate of the server in a folder of makeCertificates, for some days from now. */
+export function signServer(folder: string, days: number): void {
+  const sign = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-extfile', 'server.ext', '-days', String(days)]
+  openssl(folder, 'x509', '-req', '-in', 'server.csr', ...sign, '-out', 'server.pem')
 }
 
 /** What a test wants the broker to say, by the path of the resource; null: nothing at all. */

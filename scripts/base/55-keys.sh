@@ -7,9 +7,10 @@
 #   [--root-key-source NAME]       that of cc-root, which is opened in the initrd
 #   [--kbs-client FILE]            the program kbs-client of Trustee; without it the one that is in the tree
 #   [--kbs-client-sha256 TEXT]     what it must be
+#   [--clock-authorities PATH]     the file of the tree with the authorities of NTS servers, where these set the clock
 # Runs in: namespace
 # Network: no
-# Output: /usr/local/bin/kbs-client and /usr/lib/cc/initrd-programs where they are needed
+# Output: /usr/local/bin/kbs-client, /usr/lib/cc/initrd-programs and /usr/lib/cc/clock-authorities.pem where they are needed
 
 # shellcheck source=../lib/step.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/step.sh"
@@ -23,8 +24,8 @@
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/snpguest.sh"
 step "$@"
 
-programs="$tree/usr/lib/cc/initrd-programs"
-rm -f -- "$programs"
+programs="$tree/usr/lib/cc/initrd-programs" authorities="$tree/usr/lib/cc/clock-authorities.pem"
+rm -f -- "$programs" "$authorities"
 
 uses() { [[ " ${key_source[*]} " == *" $1 "* ]]; }
 
@@ -50,6 +51,21 @@ if uses kbs; then
 	kbs_client_check "$tree" "$copy"
 	# The keys of all partitions are fetched in the initrd: the network is there only for that.
 	printf '%s\n' /usr/local/bin/kbs-client base64 timeout ip ipconfig >>"$programs"
+fi
+if [[ -n $clock_authorities ]]; then
+	has_program /usr/sbin/chronyd ||
+		die E_CONFIG "kbs.clock.servers is set, and the tree has no /usr/sbin/chronyd" "install it: os.packages: [chrony]"
+	said=$(in_tree "$tree" /usr/sbin/chronyd --version) || die E_PACKAGE "chronyd does not run in the tree"
+	[[ $said == *+NTS* ]] || die E_PACKAGE "this chronyd knows no NTS: '${said:0:200}'" "take version 4.0 or newer"
+	chroot "$tree" cat -- "$clock_authorities" >"$authorities" 2>/dev/null ||
+		die E_CONFIG "kbs.clock.authorities: the tree has no file '$clock_authorities'" "install it: os.packages: [ca-certificates], or os.files"
+	grep -q -- '-----BEGIN CERTIFICATE-----' "$authorities" ||
+		die E_CONFIG "kbs.clock.authorities: '$clock_authorities' holds no certificate in PEM form"
+	chmod 644 "$authorities"
+	printf '%s\n' chronyd timeout >>"$programs"
+	# It sets the clock once, in the initrd; as a service it would take the time of any server.
+	chroot "$tree" sh -c 'cd /etc/systemd/system && rm -f multi-user.target.wants/chrony.service chronyd.service && ln -sfn /dev/null chrony.service' ||
+		die E_STEP_FAILED "chrony.service cannot be masked"
 fi
 if uses tee-derived; then
 	has_program /usr/local/bin/snpguest ||

@@ -9,7 +9,7 @@ setup() {
 	tree=$dir/tree client=$dir/kbs-client
 	as_user mkdir -p "$tree"/{bin,usr/bin,usr/lib/cc,usr/local/bin}
 	local program library
-	for program in sh mkdir rm cat chmod test; do
+	for program in sh mkdir rm cat chmod test ln; do
 		as_user cp "$(type -P "$program")" "$tree/usr/bin/"
 		[[ $program != sh ]] || as_user cp "$(type -P sh)" "$tree/bin/"
 		while read -r library; do
@@ -86,4 +86,45 @@ keys() {
 	keys
 	((status == 0)) || { echo "$output" && return 1; }
 	[[ $output == *'warning: this kbs-client brings public certificate authorities with it'* ]]
+}
+
+# clock [VERSION]: a kbs-client, and a chronyd that says so, in the tree; then the step.
+clock() {
+	makes "$good"
+	as_user mkdir -p "$tree/usr/sbin" "$tree/etc/systemd/system/multi-user.target.wants" "$tree/etc/ssl"
+	as_user ln -sf /lib/systemd/system/chrony.service "$tree/etc/systemd/system/multi-user.target.wants/chrony.service"
+	printf '#!/bin/sh\necho "chronyd (chrony) version %s"\n' "${1-4.3 (+PRIVDROP +NTS +IPV6)}" | as_user tee "$tree/usr/sbin/chronyd" >/dev/null
+	as_user chmod 755 "$tree/usr/sbin/chronyd"
+	[[ -e $tree/etc/ssl/ca.pem ]] || printf -- '-----BEGIN CERTIFICATE-----\n' | as_user tee "$tree/etc/ssl/ca.pem" >/dev/null
+	step 55-keys --tree "$tree" --key-source kbs --root-key-source kbs --kbs-client "$client" \
+		--kbs-client-sha256 "$(sha256sum <"$client" | cut -c -64)" --clock-authorities /etc/ssl/ca.pem
+}
+
+@test "the program that sets the clock goes into the initrd with its authorities, and does not run as a service" {
+	clock
+	((status == 0)) || { echo "$output" && return 1; }
+	grep -qx chronyd "$tree/usr/lib/cc/initrd-programs"
+	cmp "$tree/etc/ssl/ca.pem" "$tree/usr/lib/cc/clock-authorities.pem"
+	[[ $(readlink "$tree/etc/systemd/system/chrony.service") == /dev/null ]]
+	[[ ! -L $tree/etc/systemd/system/multi-user.target.wants/chrony.service ]]
+	# Without it nothing of that stays.
+	step 55-keys --tree "$tree" --key-source kbs --root-key-source kbs
+	((status == 0))
+	[[ ! -e $tree/usr/lib/cc/clock-authorities.pem ]]
+	run ! grep -q chronyd "$tree/usr/lib/cc/initrd-programs"
+}
+
+@test "a clock without chronyd, without NTS, or without authorities is refused" {
+	step 55-keys --tree "$tree" --clock-authorities /etc/ssl/ca.pem
+	failed_with E_CONFIG 'the tree has no /usr/sbin/chronyd'
+	clock '3.5 (+PRIVDROP +IPV6)'
+	failed_with E_PACKAGE 'this chronyd knows no NTS'
+	echo none | as_user tee "$tree/etc/ssl/ca.pem" >/dev/null
+	clock
+	failed_with E_CONFIG "'/etc/ssl/ca.pem' holds no certificate"
+	as_user rm "$tree/etc/ssl/ca.pem"
+	as_user ln -s /nowhere "$tree/etc/ssl/ca.pem"
+	as_user mkdir -p "$tree/etc/ssl"
+	step 55-keys --tree "$tree" --clock-authorities /etc/ssl/ca.pem
+	failed_with E_CONFIG "the tree has no file '/etc/ssl/ca.pem'"
 }

@@ -8,12 +8,13 @@ setup() {
 	bats_require_minimum_version 1.5.0
 	R=$BATS_TEST_TMPDIR/root
 	export R
-	mkdir -p "$R"/{dev,proc/sys/kernel,proc/sys/a,run/cc/state,etc/cc/hardening,opt/flare,usr/lib/cc,sys/class/block,ro/keys,ro/kit,tmp}
+	mkdir -p "$R"/{dev,proc/sys/kernel/random,proc/sys/a,run/cc/state,etc/cc/hardening,opt/flare,usr/lib/cc,sys/class/block,ro/keys,ro/kit,tmp}
 	mkdir -p "$R"/sys/kernel/security "$BATS_TEST_TMPDIR/bin"
 	cp -R "$BATS_TEST_DIRNAME/opt-flare" "$R/opt/flare/scripts"
 	cp -R "$BATS_TEST_DIRNAME"/cc/. "$R/usr/lib/cc/"
 	guest_programs "$R"
 	: >"$R/dev/console"
+	cp /proc/sys/kernel/random/uuid "$R/proc/sys/kernel/random/"
 	printf 'version=1\nprofile=development\ncc-ro.mount=/ro\ncc-app.mount=/vault\npartitions=cc-root cc-app cc-ro\ncc-root.mount=/\n' >"$R/run/cc/boot.conf"
 	site_conf role=client
 	PATH=$BATS_TEST_TMPDIR/bin:$PATH

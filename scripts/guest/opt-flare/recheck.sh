@@ -82,11 +82,8 @@ while sleep "$period"; do
 	unreachable) silent=$((silent + 1)) ;;
 	*) refused=$((refused + 1)) ;;
 	esac
-	# For whoever keeps the records: what was decided and why, by a number that is in no other line. No secret, no address of
-	# a person.
-	id=$(od -An -v -tx1 -N4 /dev/urandom | tr -d ' \n')
-	printf '\nCC-AUDIT {"version":1,"event":"attestation","id":%s,"result":%s,"refused":%s,"unreachable":%s,"reason":%s}\n' \
-		"$(json_text "$id")" "$(json_text "$result")" "$refused" "$silent" "$(json_text "$(printf %s "$reason" | tail -n 1 | head -c 300)")" >"$R/dev/console"
+	said=$(json_text "$(printf %s "$reason" | tail -n 1 | head -c 300)")
+	audit attestation "\"result\":\"$result\",\"refused\":$refused,\"unreachable\":$silent,\"reason\":$said"
 	[ "$refused" -lt "$refusals" ] || why="refusals in a row: $refused"
 	[ "$silences" = 0 ] || [ "$silent" -lt "$silences" ] || why="rounds without an answer: $silent"
 	[ -z "${why-}" ] || {

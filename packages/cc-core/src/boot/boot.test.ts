@@ -130,6 +130,16 @@ describe('boot.conf', () => {
     ])
   })
 
+  it('says whose time the guest takes before it asks, where that is configured', () => {
+    const clock = {servers: ['time.example.org', '192.0.2.1:14460'], agreeing: 2, timeoutSeconds: 9}
+    const found = lines({'cc-app': {key: 'kbs'}}, {config: {kbs: {url: 'https://k', clock}}})
+    expect(found.filter((line) => line.startsWith('clock.'))).toEqual([
+      'clock.servers=time.example.org 192.0.2.1:14460',
+      'clock.agreeing=2',
+      'clock.timeout=9',
+    ])
+  })
+
   it('has the fields of a derived key as the bits of the SNP ABI', () => {
     const app = {'cc-app': {key: 'tee-derived'}}
     expect(lines(app)).toContain('tee-derived.fields=1001')

@@ -13,7 +13,9 @@ export function keySettings({
 }): Record<string, string> {
   const uses = (source: KeySource) => Object.values(partitions).some(({key}) => key === source)
   return {
-    ...(uses('kbs') && kbs.url !== null ? {...kbsLines(kbs, kbs.url), ...networkLines(kbs.network)} : {}),
+    ...(uses('kbs') && kbs.url !== null
+      ? {...kbsLines(kbs, kbs.url), ...networkLines(kbs.network), ...clockLines(kbs.clock)}
+      : {}),
     ...(uses('tee-derived') ? teeDerivedLines(teeDerived) : {}),
   }
 }
@@ -33,6 +35,15 @@ function networkLines({interface: name, address, gateway, dns, timeoutSeconds}: 
     ...(address !== null && {'network.address': ip, 'network.netmask': netmask(Number(prefix))}),
     ...(address !== null && gateway !== null && {'network.gateway': gateway}),
     ...(dns.length > 0 && {'network.dns': dns.join(' ')}),
+  }
+}
+
+function clockLines({servers, agreeing, timeoutSeconds}: Config['kbs']['clock']): Record<string, string> {
+  if (servers.length === 0) return {}
+  return {
+    'clock.servers': servers.join(' '),
+    'clock.agreeing': String(agreeing),
+    'clock.timeout': String(timeoutSeconds),
   }
 }
 

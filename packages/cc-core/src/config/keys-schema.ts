@@ -1,6 +1,6 @@
 import {z} from 'zod'
 
-import {hostPath} from './values.js'
+import {guestPath, hostPath} from './values.js'
 
 const ipv4 = z.ipv4('expected an IPv4 address like 192.0.2.1')
 const seconds = (most: number) => z.int().min(1).max(most)
@@ -24,6 +24,39 @@ const network = z.strictObject({
   dns: z.array(ipv4).max(3).default([]).describe('Name servers; [] = those of DHCP.'),
   timeoutSeconds: seconds(300).default(30).describe('How long an address may take.'),
 })
+
+/**
+ * Whose time the guest takes before it looks at certificates: without this, that of its host. Network Time Security
+ * (RFC 8915), so that the network cannot say another time.
+ */
+const clock = z
+  .strictObject({
+    servers: z
+      .array(
+        z
+          .string()
+          .regex(
+            /^[a-z\d]([a-z\d.-]*[a-z\d])?(:\d{1,5})?$/i,
+            'expected a server like time.example.org or 192.0.2.1:4460',
+          ),
+      )
+      .max(8)
+      .default([])
+      .describe(
+        'NTS servers that set the clock before a key is asked for, with the port of their key exchange where it is not 4460; [] = the clock of the host. Needs the package `chrony` in the image: `os.packages`.',
+      ),
+    agreeing: z.int().min(1).max(8).default(1).describe('How many of them have to agree.'),
+    authorities: guestPath
+      .default('/etc/ssl/certs/ca-certificates.crt')
+      .describe(
+        'File in the image with the certificate authorities of these servers: of the package ca-certificates, or one of `os.files`.',
+      ),
+    timeoutSeconds: seconds(300).default(30).describe('How long they may take before the machine powers off.'),
+  })
+  .refine(({servers, agreeing}) => servers.length === 0 || agreeing <= servers.length, {
+    path: ['agreeing'],
+    error: 'expected at most as many as there are servers',
+  })
 
 /** Values of boot.conf hold few characters, so that nothing in them has to be quoted. */
 const bootConfText = /^[A-Za-z0-9_.,:/%=+@{}-]+$/
@@ -98,6 +131,7 @@ export const kbsSchema = z.strictObject({
   timeoutSeconds: seconds(600).default(60).describe('How long one request may take.'),
   attempts: z.int().min(1).max(20).default(3).describe('How often a request is made before the machine powers off.'),
   network: network.prefault({}).describe('Network of the initrd, for the time of the requests.'),
+  clock: clock.prefault({}).describe('Who sets the clock before certificates are looked at.'),
 })
 
 /** The fields of the guest that are mixed into a derived key: GUEST_FIELD_SELECT of MSG_KEY_REQ, by its bits. */

@@ -42,6 +42,7 @@ export function planKeys({layout, kbs}: Config, tree: string): Promise<PlannedSt
       'root-key-source': layout.partitions['cc-root']?.key ?? undefined,
       'kbs-client': kbs.client ?? undefined,
       'kbs-client-sha256': kbs.clientSha256 ?? undefined,
+      'clock-authorities': sources.includes('kbs') && kbs.clock.servers.length > 0 ? kbs.clock.authorities : undefined,
     },
     {inputs: kbs.clientSha256 === null ? [] : [kbs.clientSha256]},
   )

@@ -16,6 +16,7 @@ conf_known() {
 	kbs.url | kbs.timeout | kbs.attempts | cc-*.kbs-resource) return 0 ;;
 	network.mode | network.interface | network.timeout) return 0 ;;
 	network.address | network.netmask | network.gateway | network.dns) return 0 ;;
+	clock.servers | clock.agreeing | clock.timeout) return 0 ;;
 	tee-derived.root-key | tee-derived.fields | tee-derived.vmpl) return 0 ;;
 	tee-derived.svn | tee-derived.tcb-version) return 0 ;;
 	cc-*.mount | cc-*.filesystem | cc-*.options | cc-*.encryption | cc-*.integrity | cc-*.header) return 0 ;;

@@ -5,6 +5,8 @@
 . "$R/usr/lib/cc/lib/tee.sh"
 # shellcheck source=network.sh
 . "$R/usr/lib/cc/lib/network.sh"
+# shellcheck source=clock.sh
+. "$R/usr/lib/cc/lib/clock.sh"
 
 # fetch_keys: while the network is up, fetch the keys of all partitions that have the key source kbs. Those of the
 # later partitions wait in memory for mount-partition, so that the system needs no network before its disks.
@@ -19,6 +21,7 @@ fetch_keys() {
 	mkdir -m 0700 "$R/run/cc/kbs" "$R/run/cc/fetched" || fail "/run cannot be written"
 	cp "$R/cc/kbs/ca.pem" "$R/run/cc/kbs/ca.pem" || fail "the certificate of the key broker is not in the initrd"
 	network_up
+	set_clock
 	_opened=$partition
 	for partition in $_waiting; do
 		fetch_key "$R/run/cc/fetching" || fail "$partition: its key source has no key"

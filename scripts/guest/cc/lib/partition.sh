@@ -54,6 +54,16 @@ wait_for_partition() {
 	done
 }
 
+# audit_release STATUS REASON: what the key broker decided about $partition.
+audit_release() {
+	_decided=refused
+	case $1 in
+	0) _decided=released ;;
+	4) _decided=unreachable ;;
+	esac
+	audit key-release "\"partition\":\"$partition\",\"resource\":$(json_text "$(get kbs-resource)"),\"result\":\"$_decided\",\"reason\":$(json_text "$2")"
+}
+
 # fetch_key FILE: ask the partition's key source for its key. A key source is a program that is given the
 # partition's name, writes the key and nothing else to standard output, explains itself on standard error, and
 # exits 0; 3 means "there is no key", everything else is a failure. FILE is in memory and readable by root only.
@@ -77,6 +87,7 @@ fetch_key() {
 	_message=
 	read -r _message <"$1.message" || :
 	rm -f "$1.message"
+	[ "$_source" != kbs ] || audit_release "$_status" "$_message"
 	case $_status in
 	0) return 0 ;;
 	3)
