@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # fetch_key of lib/partition.sh: what a key broker decided is on the console, without the key.
 
+# shellcheck disable=SC2016 # for other shells
 load ../test/guest.bash
 
 setup() {
