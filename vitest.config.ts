@@ -5,6 +5,6 @@ export default defineConfig({
     include: ['packages/*/src/**/*.test.ts', 'tools/**/*.test.ts'],
     // @oclif/test captures stdout itself; vitest's own interception would hide it.
     disableConsoleIntercept: true,
-    testTimeout: 30_000,
+    testTimeout: 120_000,
   },
 })
