@@ -73,22 +73,25 @@ describe('a build that is stopped', () => {
     await until(whole, started)
     const begin = Date.now()
     expect(await finished(whole)).toBe(0)
-    const ms = Date.now() - begin
+    let ms = Date.now() - begin
     expect(secrets()).toEqual([])
-    const exits: (number | null)[] = []
     for (const [index, share] of [0.1, 0.35, 0.6, 0.85].entries()) {
-      rmSync(path('build'), {recursive: true, force: true})
-      const child = build(...words)
-      await until(child, started)
-      await sleep(ms * share)
-      child.kill(index % 2 === 0 ? 'SIGINT' : 'SIGTERM')
-      exits.push(await finished(child))
-      expect(secrets(), `at ${share} of ${ms} ms`).toEqual([])
-      expect(readdirSync(path('work/small'))).not.toContain('lock')
+      let code: number | null = 0
+      // A run may be faster than the one before, and through before its signal: then the next signal comes earlier.
+      for (let attempt = 0; code === 0 && attempt < 8; attempt += 1) {
+        rmSync(path('build'), {recursive: true, force: true})
+        const child = build(...words)
+        await until(child, started)
+        await sleep(ms * share)
+        child.kill(index % 2 === 0 ? 'SIGINT' : 'SIGTERM')
+        code = await finished(child)
+        expect(secrets(), `at ${share} of ${ms} ms`).toEqual([])
+        expect(readdirSync(path('work/small'))).not.toContain('lock')
+        if (code === 0) ms *= 0.8
+      }
+      expect([130, 143]).toContain(code)
     }
-    // Of four, one may have been through already.
-    expect(exits.filter((code) => code === 130 || code === 143).length).toBeGreaterThan(2)
-  }, 120_000)
+  }, 240_000)
 
   it('of several images leaves the whole ones, and of the others nothing, nor the system before its encryption', async () => {
     for (const label of ['a', 'b']) cpSync(path('kit'), path(`kit-${label}`), {recursive: true})
