@@ -46,7 +46,7 @@ for type in "${cpu_type[@]}"; do
 				"take an OVMF of the kind AmdSev, for example OVMF.amdsev.fd" ;;
 			*[Vv]cpu-type* | *'invalid choice'* | *[Ii]nvalid*cpu*) die E_CONFIG "launch.cpuTypes: '$type' is not a processor type that ${kind%% *} knows" \
 				"take one of QEMU's names, for example EPYC-v4" ;;
-			*) die E_STEP_FAILED "${tool##*/} failed for $number virtual processors of type $type: ${digest: -300}" ;;
+			*) die E_STEP_FAILED "${tool##*/} failed for $number virtual processors of type $type: $(end_of "$digest")" ;;
 			esac
 		digest=${digest#0x}
 		[[ $digest =~ ^[0-9a-f]{96}$ ]] || die E_STEP_FAILED "${tool##*/} printed no digest: '${digest:0:200}'"

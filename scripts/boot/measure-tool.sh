@@ -34,6 +34,6 @@ message=$("$venv/bin/python3" -m pip install --quiet --no-input --disable-pip-ve
 		die E_NETWORK "the package index cannot be reached: ${message:0:300}" "check the network, or name a tool: launch.tool in cc.yaml"
 		;;
 	esac
-	die E_PACKAGE "pip: ${message: -300}" "correct launch.toolRequirements in cc.yaml, or name a tool: launch.tool"
+	die E_PACKAGE "pip: $(end_of "$message")" "correct launch.toolRequirements in cc.yaml, or name a tool: launch.tool"
 }
 : >"$venv/complete"

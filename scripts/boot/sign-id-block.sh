@@ -32,16 +32,22 @@ snpguest\ *)
 	for line in "${lines[@]}"; do
 		message=$("$tool" --quiet generate id-block "$id_key" "$author_key" "0x${line##* }" --family-id "$family_id" --image-id "$image_id" \
 			--svn "$svn" --policy "$policy" --id-file "$work/block" --auth-file "$work/auth" 2>&1) ||
-			die E_STEP_FAILED "snpguest failed: ${message: -300}"
+			die E_STEP_FAILED "snpguest failed: $(end_of "$message")"
 		signed+=("$(<"$work/block") $(<"$work/auth")")
 	done
 	;;
 sev-snp-measure\ *)
 	# The interpreter of its virtual environment has its library, else the one that the program names.
 	python=${tool%/*}/python3
-	[[ -x $python ]] || { read -r python <"$tool" && python=${python#'#!'}; }
+	if [[ ! -x $python ]]; then
+		read -r python <"$tool" || die E_HOST_TOOL "'$tool' cannot be read" "correct launch.tool in cc.yaml"
+		python=${python#'#!'} python=${python# } python=${python#/usr/bin/env }
+		python=$(type -P "${python%% *}") || die E_HOST_TOOL "the interpreter of '$tool' cannot be found" "leave launch.tool out: the tool is installed then"
+	fi
+	"$python" -I -c 'import sevsnpmeasure.id_block' 2>/dev/null ||
+		die E_HOST_TOOL "$python, the interpreter of '$tool', does not have its library" "name the program in its virtual environment, or leave launch.tool out: the tool is installed then"
 	message=$("$python" -I "$(dirname -- "${BASH_SOURCE[0]}")/id_block.py" "$id_key" "$author_key" "$policy" "$svn" "$family_id" "$image_id" \
-		"${lines[@]##* }" 2>&1) || die E_STEP_FAILED "the library of sev-snp-measure failed: ${message: -300}"
+		"${lines[@]##* }" 2>&1) || die E_STEP_FAILED "the library of sev-snp-measure failed: $(end_of "$message")"
 	mapfile -t signed <<<"$message"
 	;;
 *) die E_HOST_TOOL "$tool is neither sev-snp-measure nor snpguest: it says '${kind:0:100}'" "correct launch.tool in cc.yaml" ;;

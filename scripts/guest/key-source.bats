@@ -268,6 +268,11 @@ Error: RCAR handshake failed: Unable to get token." 'its certificate is not one 
 	says "$retry tcp connect error Caused by: Connection refused (os error 111)" 'Connection refused' 4
 	says "$retry dns error: failed to lookup address information" 'failed to lookup address' 4
 	says "$denied" 'denied by its policy'
+	# A connection that was lost before the broker answered decides nothing; one that was lost after that does.
+	says "$retry Caused by: Connection reset by peer, retry 1...
+$denied" 'denied by its policy'
+	says 'WARN Authenticating with KBS failed: ErrorInformation { detail: "Attestation Token not found", }
+Error: Connection reset by peer' 'Connection reset' 4
 	says "${denied//Access denied by policy/Plugin internal error}" 'it has no such resource (a/b/cc-test)'
 	says 'Error: request unauthorized' 'denied by its policy, or there is no such resource (a/b/cc-test)'
 	says "${denied//Access denied by policy/Attestation error: Report TCB is older}" 'Attestation error: Report TCB is older'

@@ -522,6 +522,36 @@ rounds() {
 	powered_off 'attestation: refusals in a row: 1; the evidence was rejected'
 }
 
+@test "recheck: what is silent for ever is a refusal, and a silent broker hides no bad GPU" {
+	site_conf role=client recheck=1 recheck-ask=gpu recheck-failures=1 recheck-network-failures=0
+	rounds passed
+	stub timeout '[ "$4" != "$R/opt/cc/bin/cc-attest" ] || exit 124; exec /usr/bin/timeout "$@"'
+	duty recheck.sh
+	/bin/rm "$BATS_TEST_TMPDIR/bin/timeout"
+	powered_off 'attestation: refusals in a row: 1; there was no evidence within 180 seconds'
+	site_conf role=client recheck=1 'recheck-ask=kbs gpu' recheck-failures=1 recheck-network-failures=0
+	rounds unreachable refused
+	duty recheck.sh
+	powered_off 'attestation: refusals in a row: 1; the evidence was rejected'
+}
+
+@test "recheck: settings that cannot be read are no permission to go on" {
+	rounds passed
+	site_conf role=client recheck=1 recheck-failures=1 recheck-network-failures=0
+	duty recheck.sh
+	powered_off 'site.conf does not say who is asked'
+	: >"$R/dev/console"
+	rm "$R/ro/site.conf"
+	duty recheck.sh
+	powered_off "attestation: '' is not a number of seconds"
+	# What was read at the start is what counts: later the disk gives nothing any more.
+	site_conf role=client recheck=1 recheck-ask=kbs recheck-failures=2 recheck-network-failures=0
+	rounds passed refused refused
+	stub sleep 'rm -f "$R/ro/site.conf"; [ -s "$ROUNDS" ]'
+	duty recheck.sh
+	powered_off 'attestation: refusals in a row: 2; denied by its policy'
+}
+
 @test "recheck: each round leaves a line for the records, with a number of its own, and without what may not be shown" {
 	site_conf role=client recheck=1 recheck-ask=kbs recheck-failures=9 recheck-network-failures=0
 	rounds passed

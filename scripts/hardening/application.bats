@@ -73,11 +73,11 @@ a b.py 644 0 1700000000.0000000000
 net 755 0 1700000000.0000000000
 net/model.py 644 0 1700000000.0000000000"
 	local refused
-	for refused in 'ln -s /etc/shadow link' 'mkfifo pipe' 'mkdir .git'; do
+	for refused in 'ln -s /etc/shadow link' 'mkfifo pipe' 'mkdir .git' 'touch net/.env' 'touch net/id_ed25519'; do
 		as_user bash -c "cd '$app/code' && $refused"
 		run custom
 		[[ $status != 0 && $output == *'error[E_CONFIG]: hardening.application: '*"code/${refused##* }"* ]] || { echo "$output" && return 1; }
-		as_user rm -rf "$app/code/link" "$app/code/pipe" "$app/code/.git"
+		as_user rm -rf "$app/code/link" "$app/code/pipe" "$app/code/.git" "$app/code/net/.env" "$app/code/net/id_ed25519"
 	done
 	as_user rm -r "$app/code/net" "$app/code/a b.py"
 	run custom

@@ -447,6 +447,36 @@ sign() {
 	ended 4 "altered vmlinuz"
 }
 
+@test "the manifest whose signature is verified is the one that is used, whatever is changed meanwhile" {
+	describe development
+	as_user bash -c 'umask 077; cd "$1" && openssl ecparam -name prime256v1 -genkey -noout -out key && openssl pkey -in key -pubout -out public' - "$dir"
+	sign
+	as_user cp "$image/manifest.json" "$dir/signed.json"
+	# Somebody else's manifest is there when it is read, and the signed one when its signature is looked at.
+	describe development '.tool = "mine"'
+	printf '#!/bin/sh\ncp "%s/signed.json" "%s/manifest.json"\nexec /usr/bin/openssl "$@"\n' "$dir" "$image" | as_user tee "$dir/bin/openssl" >/dev/null
+	as_user chmod +x "$dir/bin/openssl"
+	run as_user env PATH="$dir/bin:$PATH" "$image/install_cc_image.sh" --to "$dir/to" --allow-development --require-signature "$dir/public"
+	ended 4 "manifest.json is not signed by the key in $dir/public"
+	# The other way round: the signed one is what is installed.
+	as_user cp "$dir/signed.json" "$image/manifest.json"
+	sign
+	printf '#!/bin/sh\n/usr/bin/openssl "$@" || exit\necho {} >"%s/manifest.json"\n' "$image" | as_user tee "$dir/bin/openssl" >/dev/null
+	run as_user env PATH="$dir/bin:$PATH" "$image/install_cc_image.sh" --to "$dir/to" --allow-development --require-signature "$dir/public"
+	ended 0 "installed in $dir/to"
+	cmp "$dir/signed.json" "$dir/to/manifest.json"
+}
+
+@test "a disk that is changed while it is copied is not installed" {
+	describe development
+	printf '#!/bin/sh\n/bin/cp "$@" || exit\ncase "$*" in *cc_image.qcow2*) printf x | dd of="%s/.to.partial/cc_image.qcow2" bs=1 seek="$(($(stat -c %%s "%s/.to.partial/cc_image.qcow2") - 4096))" conv=notrunc status=none ;; esac\n' "$dir" "$dir" |
+		as_user tee "$dir/bin/cp" >/dev/null
+	as_user chmod +x "$dir/bin/cp"
+	run as_user env PATH="$dir/bin:$PATH" "$image/install_cc_image.sh" --to "$dir/to" --allow-development
+	ended 4 "cc_image.qcow2 changed while it was copied"
+	[[ ! -e $dir/to && ! -e $dir/.to.partial ]]
+}
+
 @test "a signature of minisign is understood" {
 	command -v minisign >/dev/null || { echo "install minisign: tools/setup.sh does" && return 1; }
 	describe development

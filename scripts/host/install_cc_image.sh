@@ -55,7 +55,9 @@ while (($#)); do
 	shift 2
 done
 
-read_image "$image"
+take_statements
+[[ -z $public_key ]] || check_signatures
+read_image "$image" "$statements"
 machine_check
 target=${target:-/var/lib/cc-images/$name}
 target=${target%/}
@@ -66,7 +68,7 @@ find_firmware
 [[ -z $domain || -n $firmware ]] || fail 3 "a libvirt domain needs the firmware of the kind AmdSev, and there is none" "name it: --ovmf FILE"
 
 printf '%s: %s image of the profile %s\n' "$name" "$stage" "$profile"
-[[ -z $public_key ]] || check_signatures
+[[ -z $public_key ]] || report ok signature "manifest and provenance are signed by the key in $public_key"
 check_image
 check_machine
 ((altered == 0)) || fail 4 "$altered of the parts of $image are not as they were built; nothing was installed" "take an unaltered copy of the image"

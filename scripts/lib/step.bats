@@ -117,3 +117,8 @@ except OSError as error:
 	((status != 0))
 	[[ $output == *'not permitted'* && $output != *'a b'* ]]
 }
+
+@test "the end of what a program said is shown, also where that is short" {
+	run_step 'end_of short; echo; x=$(printf "a%.0s" {1..400}); end_of "$x" | wc -c; end_of ""'
+	[[ $output == $'short\n300\nend' ]] || { echo "$output" && return 1; }
+}

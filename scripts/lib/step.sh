@@ -49,6 +49,9 @@ die() {
 	exit 1
 }
 
+# end_of TEXT: the last 300 characters of what a program said, where the cause stands.
+end_of() { printf '%s' "${1:$((${#1} > 300 ? ${#1} - 300 : 0))}"; }
+
 # step_failed STATUS LINE FILE COMMAND: what the ERR trap does. Only the main shell prints: a subshell does not know
 # whether its failure stops the step (in `done < <(…)` and in `if x=$(…)` it does not), so it just ends with its status.
 step_failed() {

@@ -12,30 +12,10 @@ import os
 import re
 import sys
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from guest_path import inside  # noqa: E402
+
 FORMAT = "copyright-format/1.0"
-
-
-def inside(tree, path, depth=0):
-    """The place of a guest's path in the tree, with links resolved as the guest would; None where there is nothing."""
-    place = tree
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    while parts:
-        part = parts.pop(0)
-        if part == "..":
-            place = tree if place == tree else os.path.dirname(place)
-            continue
-        nxt = os.path.join(place, part)
-        if os.path.islink(nxt):
-            depth += 1
-            if depth > 40:
-                return None
-            target = os.readlink(nxt)
-            if target.startswith("/"):
-                place = tree
-            parts = [one for one in target.split("/") if one not in ("", ".")] + parts
-            continue
-        place = nxt
-    return place if os.path.exists(place) else None
 
 
 def read(tree, path):
@@ -113,7 +93,7 @@ def python(tree):
     """Distributions of Python that pip has installed."""
     known = owned(tree)
     result = []
-    for top in ("opt", "usr", "srv", "home", "var"):
+    for top in ("opt", "usr", "srv", "home", "var", "local"):
         for folder, names, files in os.walk(os.path.join(tree, top) if not os.path.islink(os.path.join(tree, top)) else ""):
             names.sort()
             metadata = os.path.join(folder, "METADATA")

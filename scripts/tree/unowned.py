@@ -10,6 +10,9 @@ import fnmatch
 import os
 import sys
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from guest_path import inside  # noqa: E402
+
 MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
 
@@ -21,16 +24,15 @@ def plain(path):
 
 def dpkg(tree):
     """Paths that packages own."""
-    folder = os.path.join(tree, "var/lib/dpkg")
     owned = set()
-    info = os.path.join(folder, "info")
-    for name in os.listdir(info) if os.path.isdir(info) else []:
+    info = inside(tree, "/var/lib/dpkg/info")
+    for name in os.listdir(info) if info and os.path.isdir(info) else []:
         if name.endswith(".list") and not os.path.islink(os.path.join(info, name)):
             with open(os.path.join(info, name), encoding="utf-8", errors="surrogateescape") as file:
                 owned.update(plain(line.rstrip("\n")) for line in file)
     # Three lines each: the path, where it was diverted to, the package.
-    diversions = os.path.join(folder, "diversions")
-    if os.path.isfile(diversions) and not os.path.islink(diversions):
+    diversions = inside(tree, "/var/lib/dpkg/diversions")
+    if diversions and os.path.isfile(diversions):
         with open(diversions, encoding="utf-8", errors="surrogateescape") as file:
             lines = file.read().split("\n")
         for index in range(0, len(lines) - 2, 3):
@@ -39,8 +41,15 @@ def dpkg(tree):
     return owned
 
 
+def environment(base):
+    """The folder that a distribution may have files in: of PREFIX/lib/pythonX/site-packages all of PREFIX."""
+    head, lib = base.rsplit("/lib/python", 1) if "/lib/python" in base else (base, "")
+    return plain(head if lib.count("/") == 1 else base) + "/"
+
+
 def python(tree, files):
-    """Paths that Python distributions own: RECORD is a CSV file (PEP 376), relative to the folder of the .dist-info."""
+    """Paths that Python distributions own: RECORD is a CSV file (PEP 376), relative to the folder of the .dist-info. What lies
+    outside of its environment is not believed."""
     owned = set()
     for path in files:
         if not path.endswith(".dist-info/RECORD"):
@@ -48,8 +57,9 @@ def python(tree, files):
         base = os.path.dirname(os.path.dirname(path))
         with open(tree + path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             for row in csv.reader(file):
-                if row:
-                    owned.add(plain(os.path.normpath(os.path.join(base, row[0]))))
+                path = plain(os.path.normpath(os.path.join(base, row[0]))) if row else ""
+                if path.startswith(environment(base)):
+                    owned.add(path)
     return owned
 
 

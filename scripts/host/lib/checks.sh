@@ -15,7 +15,7 @@ report() {
 
 # check_image: every file of the manifest, and the content of every partition as it lies on the disk.
 check_image() {
-	local path file index part before=$altered
+	local path file before=$altered
 	for path in "${!manifest[@]}"; do
 		[[ $path == artefacts/*/sha256 ]] || continue
 		file=${path#artefacts/} file=${file%/sha256}
@@ -36,13 +36,19 @@ check_image() {
 	elif ! command -v qemu-img >/dev/null; then
 		report missing qemu-img "the partitions of the qcow2 cannot be compared" "sudo apt-get install --yes qemu-utils"
 	else
-		for ((index = 0; ; index++)); do
-			part=partitions/$index
-			[[ -n ${manifest["$part/name"]-} ]] || break
-			[[ -z ${manifest["$part/content/sha256"]-} ]] || check_partition "$part"
-		done
+		check_partitions
 	fi
 	((altered > before)) || report ok image "all files and partitions are as in the manifest"
+}
+
+# check_partitions: compare every partition in $disk whose content the manifest has.
+check_partitions() {
+	local index part
+	for ((index = 0; ; index++)); do
+		part=partitions/$index
+		[[ -n ${manifest["$part/name"]-} ]] || break
+		[[ -z ${manifest["$part/content/sha256"]-} ]] || check_partition "$part"
+	done
 }
 
 # check_partition PATH: compare the content of one partition with the manifest.

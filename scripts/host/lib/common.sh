@@ -100,9 +100,9 @@ declare -A manifest=()
 
 # read_image FOLDER: the manifest of the image in it, as the array manifest, and what the scripts ask of it.
 read_image() {
-	local leaves path value
-	[[ -f $1/manifest.json ]] || fail 4 "there is no image in '$1': it has no manifest.json" "name an image directory: --image DIR"
-	leaves=$(json "$1/manifest.json" 2>&1) || fail 4 "$1/manifest.json is not JSON: $leaves" "take an unaltered copy of the image"
+	local leaves path value statement=${2-$1}/manifest.json
+	[[ -f $statement ]] || fail 4 "there is no image in '$1': it has no manifest.json" "name an image directory: --image DIR"
+	leaves=$(json "$statement" 2>&1) || fail 4 "$1/manifest.json is not JSON: $leaves" "take an unaltered copy of the image"
 	while IFS=$'\t' read -r path value; do manifest[$path]=$value; done <<<"$leaves"
 	[[ ${manifest[version]-} == 1 ]] || fail 4 "$1/manifest.json is of another version: '${manifest[version]-}'"
 	name=${manifest[name]-} profile=${manifest[profile]-} stage=${manifest[stage]-}

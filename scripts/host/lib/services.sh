@@ -13,10 +13,9 @@ install_image() {
 	trap 'rm -rf -- "$partial"; exit 130' INT TERM HUP
 	message=$(copy_disk "$partial" 2>&1) ||
 		{ rm -rf -- "$partial" && fail 1 "$disk could not be copied to ${target%/*}: ${message##*$'\n'}" "free some space, or take an unaltered copy of the image"; }
-	cp -- "$image/manifest.json" "$partial/"
-	for file in manifest.json.sig provenance.json provenance.json.sig; do
-		[[ ! -f $image/$file ]] || cp -- "$image/$file" "$partial/"
-	done
+	cp -- "$statements"/* "$partial/"
+	! command -v qemu-img >/dev/null || disk=$partial/${disk##*/} check_partitions
+	((altered == 0)) || { rm -rf -- "$partial" && fail 4 "${disk##*/} changed while it was copied"; }
 	for path in "${!manifest[@]}"; do
 		[[ $path == artefacts/*/sha256 ]] || continue
 		file=${path#artefacts/} file=${file%/sha256}

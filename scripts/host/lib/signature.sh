@@ -2,19 +2,29 @@
 # Who vouches for an image: the signatures of its manifest and of its provenance, by a public key that the user has from
 # elsewhere. The manifest names every other file, and the content of every partition, by its hash.
 
+# take_statements: copy manifest and provenance with their signatures to a folder of our own, as statements. What is verified
+# there is what is read and installed: the folder of the image may belong to somebody who changes it meanwhile.
+take_statements() {
+	local file
+	statements=$(mktemp -d)
+	trap 'rm -rf -- "$statements"' EXIT
+	for file in manifest.json manifest.json.sig provenance.json provenance.json.sig; do
+		[[ ! -f $image/$file ]] || cp -- "$image/$file" "$statements/"
+	done
+}
+
 # check_signatures: end where one is missing or not by the key in $public_key.
 check_signatures() {
 	local file subject
 	[[ -f $public_key ]] || fail 2 "--require-signature: there is no file '$public_key'"
 	for file in manifest.json provenance.json; do
-		[[ -f $image/$file ]] || fail 4 "$image/$file is missing" "take a whole copy of the image"
-		[[ -f $image/$file.sig ]] || fail 4 "$file is not signed" "ask the builder for an image with signing.key"
-		verify_signature "$image/$file"
+		[[ -f $statements/$file ]] || fail 4 "$image/$file is missing" "take a whole copy of the image"
+		[[ -f $statements/$file.sig ]] || fail 4 "$file is not signed" "ask the builder for an image with signing.key"
+		verify_signature "$statements/$file"
 	done
 	# The provenance of another image is signed by the same key.
-	subject=$(json "$image/provenance.json" 2>/dev/null | sed -n 's|^subject/0/digest/sha256\t||p')
-	[[ $subject == "$(sha256 "$image/manifest.json")" ]] || fail 4 "provenance.json belongs to another image: the manifest that it names has the sha256 ${subject:-(none)}"
-	report ok signature "manifest and provenance are signed by the key in $public_key"
+	subject=$(json "$statements/provenance.json" 2>/dev/null | sed -n 's|^subject/0/digest/sha256\t||p')
+	[[ $subject == "$(sha256 "$statements/manifest.json")" ]] || fail 4 "provenance.json belongs to another image: the manifest that it names has the sha256 ${subject:-(none)}"
 }
 
 # verify_signature FILE

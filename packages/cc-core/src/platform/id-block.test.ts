@@ -119,6 +119,22 @@ describe('an ID block', () => {
     })
   })
 
+  it('is not signed where the tool fails, or has no library to call; the reason is shown', async () => {
+    const tool = path('tool')
+    const words = (name: string) =>
+      `case "$*" in --version) echo '${name} 0.11.0' ;; *'generate id-block'*) echo wrong curve >&2; exit 1 ;; *) printf '%096d' 1 ;; esac`
+    writeFileSync(tool, `#!/bin/bash\n${words('snpguest')}\n`, {mode: 0o755})
+    await expect(sign({}, {tool})).rejects.toMatchObject({
+      code: 'E_STEP_FAILED',
+      message: expect.stringContaining('snpguest failed: wrong curve') as string,
+    })
+    writeFileSync(tool, `#!/usr/bin/env bash\n${words('sev-snp-measure')}\n`, {mode: 0o755})
+    await expect(sign({}, {tool})).rejects.toMatchObject({
+      code: 'E_HOST_TOOL',
+      message: expect.stringContaining(`bash, the interpreter of '${tool}', does not have its library`) as string,
+    })
+  })
+
   it('is not planned with keys that cannot sign it', async () => {
     writeFileSync(path('text'), 'no key', {mode: 0o600})
     const refused: [idBlock: Record<string, unknown>, message: string][] = [
