@@ -8,9 +8,10 @@ import {encodeImageConfig, parseConfig} from 'cc-core/config'
 import {describeFile, encodeManifest, type Manifest} from 'cc-core/manifest'
 import {standInFirmware} from 'cc-core/platform'
 import {planStep, scriptsDirectory, stepTask} from 'cc-core/steps'
-import {SilentReporter} from 'cc-core/ui'
+import {SilentReporter, type ProgressEvent, type Reporter} from 'cc-core/ui'
 import {afterAll, beforeAll, beforeEach, describe, expect, it} from 'vitest'
 
+import {changeCpus, changeCpuType} from './acceptance/changes.js'
 import {testAcceptance, type AcceptanceOptions} from './services/acceptance.js'
 
 // No machine here has SEV-SNP. A program stands in for QEMU, processor, guest and broker: it "measures" what it is
@@ -50,19 +51,21 @@ if state["mode"] == "refuses all":
 if state["mode"] == "fails":
     sys.exit("qemu-system-x86_64: Could not access KVM kernel module: No such file or directory")
 
+digest = hashlib.sha256()
+for option in ("-bios", "-kernel", "-initrd"):
+    digest.update(open(after(option), "rb").read())
+digest.update(after("-smp").encode() + after("-cpu").encode())
+known = digest.hexdigest() in state["released"].values()
+good = "policy=0x30000," in text and state["hostData"] in text
+if state["mode"] == "fails when changed" and not (known and good and "-netdev" in words and after("-append") == state["cmdline"]):
+    sys.exit("qemu-system-x86_64: could not load PC BIOS '/usr/share/ovmf/OVMF.amdsev.fd'")
+
 if "policy=0x70000" in text:
     sys.exit("qemu-system-x86_64: sev_snp_launch_start: SNP_LAUNCH_START ret=-22 fw_error=7 'Policy is not allowed'")
 if "-netdev" not in words:
     say("cc: FAILED: the network: there is no interface ; powering off")
 if after("-append") != state["cmdline"]:
     say("cc: FAILED: the kernel command line is another one; powering off")
-digest = hashlib.sha256()
-for option in ("-bios", "-kernel", "-initrd"):
-    digest.update(open(after(option), "rb").read())
-digest.update(after("-smp").encode() + after("-cpu").encode())
-name = os.path.basename(os.path.dirname(after("-kernel")))
-known = digest.hexdigest() in state["released"].values()
-good = "policy=0x30000," in text and state["hostData"] in text
 if not known or not good:
     say(denied)
 disk = re.search(r"if=none,id=disk0,.*?,file=(\\S+)", text).group(1)
@@ -170,7 +173,14 @@ beforeEach(() => {
 })
 
 /** The rows by id: status and detail. */
-async function accept(mode: string, changes: Partial<AcceptanceOptions> = {}): Promise<Record<string, string>> {
+async function accept(
+  mode: string,
+  changes: Partial<AcceptanceOptions> = {},
+  {reporter, signal}: {reporter: Reporter; signal: AbortSignal} = {
+    reporter: new SilentReporter(),
+    signal: new AbortController().signal,
+  },
+): Promise<Record<string, string>> {
   writeState({mode})
   const {checks} = await testAcceptance(
     {
@@ -179,7 +189,7 @@ async function accept(mode: string, changes: Partial<AcceptanceOptions> = {}): P
       ...{network: 'user', only: [], workDir: path('work'), timeoutMs: 20_000, lingerMs: 100},
       ...changes,
     },
-    {reporter: new SilentReporter(), signal: new AbortController().signal},
+    {reporter, signal},
   )
   return Object.fromEntries(checks.map(({id, status, detail}) => [id, `${status}: ${detail}`]))
 }
@@ -190,8 +200,17 @@ const all = [
   ...['released', 'console', 'vcpus', 'cpu-type', 'firmware', 'kernel', 'initrd', 'cmdline', 'debug', 'migration'],
   ...['disk', 'host-data', 'broker-silent', 'withdrawn', 'rotation', 'gpu-mode'],
 ]
-/** Rows that begin with a launch that has to succeed. */
+/** Rows that have no change to be compared with a launch as it is meant. */
 const needRelease = ['released', 'console']
+
+/** Interrupts the run as soon as the machine of a row says something. */
+function interrupting(row: string) {
+  const stop = new AbortController()
+  const report = (event: ProgressEvent) => {
+    if (event.type === 'step-line' && event.step === row) stop.abort()
+  }
+  return {reporter: {report, close: () => Promise.resolve()}, stop}
+}
 
 describe('cc-image-test acceptance', {timeout: 300_000}, () => {
   it('has every row green on a host that does it right, and leaves the broker as it was', async () => {
@@ -209,19 +228,75 @@ describe('cc-image-test acceptance', {timeout: 300_000}, () => {
     expect(rows['debug']).toBe('failed: it got its keys: cc: hardened')
   })
 
-  it('has every release red on a host that gives its keys to nobody', async () => {
-    const rows = await accept('refuses all')
-    expect(withStatus(rows, 'failed')).toEqual(
-      // Where another reason is expected, this one is wrong, too.
-      [...needRelease, 'disk', 'broker-silent', 'withdrawn', 'rotation', 'gpu-mode'],
-    )
+  it.each(['refuses all', 'says nothing', 'fails'])(
+    'has nothing green on a host that %s: without a release a refusal has another reason than the change',
+    async (mode) => {
+      const rows = await accept(mode)
+      expect(withStatus(rows, 'failed')).toEqual(needRelease)
+      expect(withStatus(rows, 'skipped')).toEqual(all.filter((id) => !needRelease.includes(id)))
+      expect(rows['vcpus']).toMatch(/^skipped: nothing follows from a refusal, .*: see released$/)
+      // The broker is asked for nothing, and changed in nothing.
+      expect(readState().released).toEqual({site: measure(image)})
+    },
+  )
+
+  it('compares with a release even where one row is asked for, and fails without', async () => {
+    expect(withStatus(await accept('good', {only: ['vcpus']}), 'passed')).toEqual(['vcpus'])
+    expect(await accept('refuses all', {only: ['vcpus']})).toEqual({
+      vcpus: expect.stringMatching(/^failed: nothing follows from a refusal, .*denied by its policy/) as string,
+    })
   })
 
-  it('believes nothing where nothing was said, or where QEMU does not start for a reason of its own', async () => {
-    expect(withStatus(await accept('says nothing'), 'failed')).toEqual(all)
-    const rows = await accept('fails')
-    expect(withStatus(rows, 'failed')).toEqual(all)
-    expect(rows['vcpus']).toContain('nothing follows from that: QEMU failed: ')
+  it('believes no failure of QEMU that has nothing to do with the launch', async () => {
+    const rows = await accept('fails when changed')
+    expect(withStatus(rows, 'passed')).toEqual(['released', 'console', 'disk', 'gpu-mode'])
+    expect(rows['firmware']).toContain('nothing follows from that: QEMU failed: qemu-system-x86_64: could not load PC')
+  })
+
+  it.each([
+    ['withdrawn', () => readState().released['site'], () => measure(image)],
+    ['rotation', () => readState().released['site'], () => measure(image)],
+    ['gpu-mode', () => readFileSync(path('bin/gpu-mode'), 'utf8'), () => 'on'],
+  ])('puts back what %s changed where it is interrupted', async (id, now, before) => {
+    const {reporter, stop} = interrupting(id)
+    const running = accept('good', {only: ['released', id]}, {reporter, signal: stop.signal})
+    await expect(running).rejects.toMatchObject({code: 'E_INTERRUPTED'})
+    expect(now()).toBe(before())
+  })
+
+  it.each([true, false])(
+    'says what is still changed where it cannot be put back, interrupted: %s',
+    async (interrupted) => {
+      const upload = path('image/trustee/upload.sh')
+      const script = readFileSync(upload)
+      writeFileSync(upload, 'echo "the broker is gone" >&2; exit 1\n')
+      const command = new RegExp(
+        `the keys are still withdrawn \\(.*the broker is gone.*run bash .*/trustee/upload\\.sh .*--ca`,
+        's',
+      )
+      const {reporter, stop} = interrupting('withdrawn')
+      const {signal} = interrupted ? stop : new AbortController()
+      try {
+        const running = accept('good', {only: ['released', 'withdrawn']}, {reporter, signal})
+        if (interrupted)
+          await expect(running).rejects.toMatchObject({code: 'E_INTERRUPTED', message: command as unknown})
+        else expect((await running)['withdrawn']).toMatch(command)
+      } finally {
+        writeFileSync(upload, script)
+      }
+    },
+  )
+
+  it('changes to what no digest is expected of', async () => {
+    expect(await changeCpus([4, 5, 6])(['-smp', '4'], '')).toEqual(['-smp', '7'])
+    // One of another version has the same digest.
+    expect(await changeCpuType(['EPYC-v4'])(['-cpu', 'EPYC-v4'], '')).toEqual(['-cpu', 'EPYC-Milan'])
+    expect(await changeCpuType(['EPYC-Milan-v2'])(['-cpu', 'EPYC-Milan-v2'], '')).toEqual(['-cpu', 'EPYC-Rome'])
+  })
+
+  it('tells what was typed', async () => {
+    const rows = await accept('good', {only: ['console']})
+    expect(rows['console']).toMatch(/^passed: no answer; typed \d+ times: "\\nroot\\nid/)
   })
 
   it('hears who answers at the console', async () => {

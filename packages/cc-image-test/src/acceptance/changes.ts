@@ -68,10 +68,36 @@ async function padded(copy: string): Promise<void> {
   }
 }
 
-export const changeCpus: Change = (words) =>
-  Promise.resolve(changeValue(words, '-smp', (number) => String(Number(number) + 1)))
-export const changeCpuType: Change = (words) =>
-  Promise.resolve(changeValue(words, '-cpu', (type) => (type === 'EPYC-v4' ? 'EPYC-v3' : 'EPYC-v4')))
+/** @param expected numbers with a launch digest that is expected: such a machine rightly gets its keys */
+export const changeCpus =
+  (expected: readonly number[]): Change =>
+  (words) =>
+    Promise.resolve(
+      changeValue(words, '-smp', (number) => {
+        let other = Number(number) + 1
+        while (expected.includes(other)) other++
+        return String(other)
+      }),
+    )
+
+/** Processors that every host with SEV-SNP can show. A launch digest has family, model and stepping of them. */
+const families = ['EPYC-Milan', 'EPYC-Rome', 'EPYC']
+/** The versions of a type differ in nothing that is measured: EPYC-v3 has the digest of EPYC-v4. */
+const familyOf = (type: string) => type.replace(/-(v\d+|IBPB)$/, '')
+
+/** @param expected types with a launch digest that is expected */
+export const changeCpuType =
+  (expected: readonly string[]): Change =>
+  (words) =>
+    Promise.resolve(
+      changeValue(words, '-cpu', (type) => {
+        const known = [type, ...expected].map(familyOf)
+        const other = families.find((family) => !known.includes(family))
+        if (other === undefined)
+          throw new CcError('E_VM', `the image may be launched with each of ${families.join(', ')}`)
+        return other
+      }),
+    )
 export const changeFirmware = withFile('-bios', padded)
 export const changeKernel = withFile('-kernel', longer(1))
 export const changeInitrd = withFile('-initrd', longer(512))

@@ -39,24 +39,33 @@ export interface LaunchOptions {
   typed?: string
 }
 
-/** Launch a machine and watch it until FLARE runs, or it ends, or its time is over. */
-export async function launch(words: readonly string[], {typed, ...options}: LaunchOptions): Promise<Launch> {
-  const keys = typed === undefined ? undefined : Readable.from(typing(typed, options.signal))
+/**
+ * Launch a machine and watch it until FLARE runs, or it ends, or its time is over.
+ * @returns also what was typed, as far as QEMU took it
+ */
+export async function launch(
+  words: readonly string[],
+  {typed, ...options}: LaunchOptions,
+): Promise<Launch & {typed: string[]}> {
+  const sent: string[] = []
+  // One at a time: what waits in a buffer was not typed.
+  const keys = typed === undefined ? undefined : Readable.from(typing(typed, sent, options.signal), {highWaterMark: 1})
   try {
     const watched = await watchMachine(words, {...options, until: isReady, ...(keys && {keys})})
-    return {...watched, said: ''}
+    return {...watched, said: '', typed: sent}
   } catch (error) {
     const {code, message} = toCcError(error)
     if (code !== 'E_VM') throw error
-    return {exit: 'not-started', lines: [], said: message, ms: 0}
+    return {exit: 'not-started', lines: [], said: message, ms: 0, typed: sent}
   } finally {
     keys?.destroy()
   }
 }
 
-async function* typing(text: string, signal: AbortSignal): AsyncGenerator<string> {
+async function* typing(text: string, sent: string[], signal: AbortSignal): AsyncGenerator<string> {
   while (!signal.aborted) {
     yield text
+    sent.push(text)
     await new Promise((resolve) => setTimeout(resolve, 1000))
   }
 }

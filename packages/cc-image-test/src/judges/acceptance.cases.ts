@@ -9,7 +9,22 @@ const denied: Launch = {
   ms: 20_000,
 }
 const measured = {reason: /denied by its policy/, notStarted: true}
+const left = {still: 'the keys are still withdrawn', command: 'trustee/upload.sh'}
 const refusedByFirmware = 'sev_snp_launch_finish: SNP_LAUNCH_FINISH ret=-5 fw_error=11'
+
+/** Failures of QEMU that have nothing to do with what was changed. */
+const otherFailures = Object.fromEntries(
+  [
+    "could not load PC BIOS '/image/firmware/OVMF.amdsev.fd'",
+    'sev_common_kvm_init: Failed to open /dev/sev Permission denied',
+    "-object sev-snp-guest,id=snp: Parameter 'host-data' is invalid",
+    'Failed to get "write" lock: several locks are taken',
+    'sev_snp_launch_start: failed to initialize kvm: Operation not permitted',
+  ].map((said) => [
+    `QEMU says: ${said}`,
+    [{exit: 'not-started', lines: [], said, ms: 1}, measured, /nothing follows from that/] as const,
+  ]),
+)
 
 export const cases: CasesOf<typeof import('./acceptance.js')> = {
   judgeReleased: {
@@ -55,16 +70,33 @@ export const cases: CasesOf<typeof import('./acceptance.js')> = {
         {...measured, notStarted: false},
         /nothing follows from that/,
       ],
+      ...otherFailures,
     },
     missing: {nothing: [{}, measured], 'no console': [{...denied, lines: undefined}, measured]},
   },
-  judgeTyped: {
-    good: [[{...up, typed: 'root\n'}]],
+  judgeUnchanged: {
+    good: [[up]],
+    bad: {'no key': [denied, /^nothing follows from a refusal, since .*denied by its policy/]},
+    missing: {nothing: [{}]},
+  },
+  judgePutBack: {
+    good: [[{problem: null}, left]],
     bad: {
-      'a login': [{...up, lines: [...up.lines, 'cc login: '], typed: 'root\n'}, /it answers: cc login:/],
-      'a shell': [{...up, lines: [...up.lines, 'uid=0(root) gid=0(root)'], typed: 'id\n'}, /it answers: uid=0/],
-      'it did not start': [{...denied, typed: 'root\n'}, /it did not start/],
-      'nothing was typed': [{...up, typed: ''}, /nothing was typed/],
+      'keys that are still withdrawn': [
+        {problem: 'upload.sh ended with status 1'},
+        left,
+        /^the keys are still withdrawn \(upload\.sh ended with status 1\): run trustee\/upload\.sh$/,
+      ],
+    },
+    missing: {'no reason': [{problem: ''}, left]},
+  },
+  judgeTyped: {
+    good: [[{...up, typed: ['root\n']}]],
+    bad: {
+      'a login': [{...up, lines: [...up.lines, 'cc login: '], typed: ['root\n']}, /it answers: cc login:/],
+      'a shell': [{...up, lines: [...up.lines, 'uid=0(root) gid=0(root)'], typed: ['id\n']}, /it answers: uid=0/],
+      'it did not start': [{...denied, typed: ['root\n']}, /it did not start/],
+      'nothing was typed': [{...up, typed: []}, /nothing was typed/],
     },
     missing: {nothing: [{}]},
   },

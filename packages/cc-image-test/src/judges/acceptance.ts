@@ -33,6 +33,19 @@ export const judgeReleased = judgingLaunch((launch) =>
     : failed(`it did not start: ${reasonOf(launch)}`),
 )
 
+/**
+ * The launch as it is meant, for a row that changes it: on a host where not even that one succeeds, a refusal has
+ * another reason than the change.
+ */
+export const judgeUnchanged = judgingLaunch((launch) => {
+  const verdict = judgeReleased(launch)
+  if (verdict.status === 'passed') return verdict
+  return {
+    ...failed(`nothing follows from a refusal, since the unchanged image is not up: ${reasonOf(launch)}`),
+    cause: 'released',
+  }
+})
+
 export interface Refusal {
   /** What the machine says when it ends for the right reason. */
   reason: RegExp
@@ -40,8 +53,11 @@ export interface Refusal {
   notStarted: boolean
 }
 
-/** What of QEMU's words is about the launch of SEV-SNP: of any other failure nothing follows. */
-const refusedLaunch = /sev|snp|psp|launch_finish|id.?block/i
+/**
+ * The words of QEMU where a command of the launch itself failed (target/i386/sev.c). Nothing follows from any other
+ * failure, whatever names are in it. The second one comes after many lines about a table, which hide the first.
+ */
+const refusedLaunch = /SNP_LAUNCH_(START|UPDATE|FINISH) ret=-?\d+ fw_error=-?\d+|SEV-SNP: failed update CPUID page/
 
 /** A launch that must not get its keys. That nothing was seen is not enough: it has to say why it ended. */
 export const judgeRefused = judgingLaunch((launch, {reason, notStarted}: Refusal) => {
@@ -59,7 +75,7 @@ export const judgeRefused = judgingLaunch((launch, {reason, notStarted}: Refusal
 })
 
 /** A machine that runs, while somebody types at its console. */
-export const judgeTyped = judging<Launch & {typed: string}>(
+export const judgeTyped = judging<Launch & {typed: readonly string[]}>(
   'exit',
   'lines',
   'said',
@@ -67,7 +83,25 @@ export const judgeTyped = judging<Launch & {typed: string}>(
   'typed',
 )(({lines, exit, typed, ...rest}) => {
   if (exit !== 'running' || !lines.some(isReady)) return failed(`it did not start: ${reasonOf({lines, exit, ...rest})}`)
-  if (typed === '') return failed('nothing was typed')
+  const [text = ''] = typed
+  if (text === '') return failed('nothing was typed')
   const answers = lines.filter((line) => /login:|password:|[#$] ?$|sysrq:|db>|uid=\d/i.test(line))
-  return answers.length === 0 ? passed('no answer') : failed(`it answers: ${answers.join('; ').slice(0, 300)}`)
+  return answers.length === 0
+    ? passed(`no answer; typed ${typed.length} times: ${JSON.stringify(text)}`)
+    : failed(`it answers: ${answers.join('; ').slice(0, 300)}`)
 })
+
+/** What was changed for a while outside of the machine. */
+export interface Left {
+  /** What remains where it was not put back, such as "the keys are still withdrawn". */
+  still: string
+  /** The command that puts it back. */
+  command: string
+}
+
+/** What was changed outside of the machine is as before. */
+export const judgePutBack = judging<{problem: string | null}>('problem')(({problem}, {still, command}: Left) =>
+  problem === null
+    ? passed('it is as before')
+    : failed(`${still} (${problem || 'no reason'}): run ${command}`, command),
+)
