@@ -78,7 +78,15 @@ export const cases: CasesOf<typeof import('./trustee.js')> = {
     missing: {'no text': [{status: 200}]},
   },
   judgeSample: {
-    good: [[{exitCode: 1, said: 'Error: request unauthorized'}]],
+    good: [
+      [{exitCode: 1, said: 'Error: request unauthorized'}],
+      [
+        {
+          exitCode: 1,
+          said: 'RCAR handshake failed: KBS attest unauthorized, Error Info: ErrorInformation { error_type: "https://github.com/confidential-containers/kbs/errors/AttestationError", detail: "x" }',
+        },
+      ],
+    ],
     bad: {
       released: [{exitCode: 0, said: ''}, /without evidence/],
       'not asked': [{exitCode: 1, said: 'Connection refused'}, /was not asked: Connection refused/],
@@ -87,6 +95,22 @@ export const cases: CasesOf<typeof import('./trustee.js')> = {
         /was not asked/,
       ],
       'no answer in time': [{exitCode: 1, said: '(https://kbs/kbs/v0/attest): operation timed out'}, /was not asked/],
+      'no attester of its own': [
+        {exitCode: 1, said: 'Error: no attester is supported on this platform'},
+        /was not asked: Error: no attester/,
+      ],
+      'a file of its own': [{exitCode: 1, said: 'Error: cannot parse attestation.toml'}, /was not asked/],
+      'a local failure of the handshake': [
+        {exitCode: 1, said: 'RCAR handshake failed: get TEE evidence failed: attester error: access denied'},
+        /was not asked/,
+      ],
+      'only the key is missing': [
+        {
+          exitCode: 1,
+          said: 'ErrorInformation { error_type: "https://github.com/confidential-containers/kbs/errors/PluginInternalError" }',
+        },
+        /was not asked/,
+      ],
       'a file that is denied': [{exitCode: 1, said: 'open /x: Permission denied (os error 13)'}, /was not asked/],
     },
     missing: {'no words': [{exitCode: 1, said: ''}]},

@@ -95,16 +95,20 @@ export const judgeAdmin = judging<{status: number; text: string}>(
     : failed('the broker names no resource policy')
 })
 
+/**
+ * What kbs-client says after the broker answered 401, and names of errors of the broker where it refuses: many failures of
+ * the client itself speak of attestation, too. https://github.com/confidential-containers/trustee, kbs/src/error.rs
+ */
+const refusedByBroker =
+  /\b(request|attest) unauthorized\b|\/confidential-containers\/kbs\/errors\/(PolicyDeny|AttestationError|TokenNotFound|TokenVerifierError)"/
+
 /** kbs-client on a machine without evidence asks for a key. Both its answers are long; the end of them counts. */
 export const judgeSample = judging<{exitCode: number; said: string}>(
   'exitCode',
   'said',
 )(({exitCode, said}) => {
   if (exitCode === 0) return failed('the broker released it to a machine without evidence')
-  // Words of an address are not an answer, and a request that did not arrive has none.
-  const answer = said.replace(/https?:\/\/[^\s)]*/g, '')
-  const lost = /error sending request|timed out|os error|dns error|invalid peer certificate/i.test(answer)
-  return !lost && /unauthorized|denied|attest/i.test(answer)
+  return refusedByBroker.test(said)
     ? passed('refused')
     : failed(`the broker was not asked: ${said.replace(/[^ -~]+/g, ' ').slice(-200)}`)
 })
