@@ -271,6 +271,41 @@ describe('cc-image-test base', {timeout: 60_000}, () => {
     expect(failed['files']).toBe('notes.txt is not described by the manifest')
   })
 
+  /** The configuration of the small image, but with a key of a broker. */
+  const kbs = () => {
+    const config = parseConfig(readManifest(image).config)
+    const {partitions} = config.layout
+    const app = partitions['cc-app']
+    if (app === undefined) throw new Error('the image has no cc-app')
+    return {...config, layout: {...config.layout, partitions: {...partitions, 'cc-app': {...app, key: 'kbs' as const}}}}
+  }
+  const writeTrustee = (names: readonly string[], text = 'nothing') => {
+    mkdirSync(join(image, 'trustee'))
+    for (const file of names) writeFileSync(join(image, 'trustee', file), text)
+  }
+  const ofTrustee = ['resource-policy.rego', 'reference-values.json', 'resources.json', 'upload.sh', 'revoke.sh']
+
+  it('knows the files for a key broker, where keys come from one', async () => {
+    writeTrustee(ofTrustee)
+    expect((await base(/^(files|keys-)/, {config: kbs()})).failed).toEqual({})
+    expect((await base(/^files$/)).failed['files']).toContain('trustee/upload.sh is not described by the manifest')
+    unlinkSync(join(image, 'trustee/revoke.sh'))
+    expect((await base(/^(files|keys-)/, {config: kbs()})).failed).toEqual({
+      'keys-only-there': 'not searched: trustee/revoke.sh',
+    })
+  })
+
+  it('finds a stranger, a link and a key among the files for a key broker', async () => {
+    const key = readFileSync(join(image, 'keys/root.key')).toString('hex')
+    writeTrustee([...ofTrustee, 'notes.txt'], `key=${key}`)
+    symlinkSync('..', join(image, 'trustee/up'))
+    const {failed} = await base(/^(files|keys-)/, {config: kbs()})
+    expect(failed['files']).toBe(
+      'trustee/notes.txt is not described by the manifest; trustee/up is not described by the manifest',
+    )
+    expect(failed['keys-only-there']).toContain('trustee/upload.sh holds keys/root.key in hexadecimal')
+  })
+
   it('finds a guest that is not as it should be', async () => {
     const {partitions} = readManifest(image)
     const change = {

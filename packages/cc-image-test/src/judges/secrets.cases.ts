@@ -3,8 +3,8 @@ import type {CasesOf} from '../fixtures/cases.js'
 const folder = {folder: '/image/keys'}
 const key = {name: 'root.key', mode: 0o100600, isFile: true}
 const keys = {mode: 0o40700, entries: [key]}
-const search = {keys: ['root.key'], files: ['image.qcow2', 'initrd.img, unpacked'], found: []}
-const disk = {disk: 'image.qcow2'}
+const search = {keys: ['root.key'], files: ['image.qcow2', 'initrd.img, unpacked', 'trustee/upload.sh'], found: []}
+const disk = {disk: 'image.qcow2', others: ['trustee/upload.sh']}
 
 export const cases: CasesOf<typeof import('./secrets.js')> = {
   judgeKeysPrivate: {
@@ -27,6 +27,7 @@ export const cases: CasesOf<typeof import('./secrets.js')> = {
     },
     missing: {
       'no key': [{...search, keys: []}, disk],
+      'a folder that was not searched': [{...search, files: search.files.filter((name) => !name.includes('/'))}, disk],
       'no file': [{...search, files: []}, disk],
       'the initrd was not unpacked': [
         {...search, files: search.files.filter((name) => !name.includes('unpacked'))},

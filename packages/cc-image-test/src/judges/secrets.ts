@@ -38,9 +38,9 @@ export const judgeKeysOnlyThere = judging<KeySearch>(
   'keys',
   'files',
   'found',
-)(({keys, files, found}, {disk}: {disk: string}) => {
+)(({keys, files, found}, {disk, others}: {disk: string; others: readonly string[]}) => {
   if (keys.length === 0) return failed('there was no key to look for')
-  const unread = [disk, 'initrd.img, unpacked'].filter((name) => !files.includes(name))
+  const unread = [disk, 'initrd.img, unpacked', ...others].filter((name) => !files.includes(name))
   if (unread.length > 0) return failed(`not searched: ${unread.join('; ')}`)
   return verdictOf(
     found.map(({file, text}) => `${file} holds ${text}`),
