@@ -11,7 +11,7 @@ export function installedOf(packages: Manifest['packages'], unwanted: readonly U
     const entry = unwantedPackage(name, unwanted)
     return entry === undefined ? [] : [{...entry, name}]
   })
-  return {count: packages.length, unwanted: found}
+  return {count: packages.length, sought: [...new Set(unwanted.map(({group}) => group))], unwanted: found}
 }
 
 export function packageChecks({image, config}: Pick<ImageUnderTest, 'image' | 'config'>): CheckTask[] {

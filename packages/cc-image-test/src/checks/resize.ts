@@ -85,9 +85,11 @@ export function resizeChecks(subject: ImageUnderTest, boots: Boots): CheckTask[]
       id: 'resize-content',
       title: 'The content of every partition is the same, by its hash',
       run: async () => {
-        const altered = await findAltered((await grown()).image, scratch)
-        const names = before.partitions.filter(({content}) => content !== null).map(({name}) => name)
-        return judgeAltered({altered}, {names})
+        const {image: copied} = await grown()
+        const filled = ({partitions}: Pick<typeof before, 'partitions'>) =>
+          partitions.filter(({content}) => content !== null).map(({name}) => name)
+        const altered = await findAltered(copied, scratch)
+        return judgeAltered({checked: filled(copied.manifest), altered}, {names: filled(before)})
       },
     },
     {

@@ -14,15 +14,26 @@ export const judgeReadable = judging<{problem: string | null}>('problem')(({prob
   problem === null ? passed('it can be read') : failed(problem || 'it cannot be read'),
 )
 
+export interface Compared {
+  /** Files and partitions that were compared. */
+  checked: readonly string[]
+  altered: readonly {name: string; reason: string}[]
+}
+
 /** Files and partitions whose sha256 is not that of the manifest. */
-export const judgeAltered = judging<{altered: readonly {name: string; reason: string}[]}>('altered')(
-  ({altered}, {names}: {names: readonly string[]}) =>
-    names.length === 0
-      ? failed('the manifest describes no file and no partition')
-      : verdictOf(
-          altered.map(({name, reason}) => `${name} ${reason}`),
-          names.join(', '),
-        ),
+export const judgeAltered = judging<Compared>(
+  'checked',
+  'altered',
+)(({checked, altered}, {names}: {names: readonly string[]}) =>
+  names.length === 0
+    ? failed('the manifest describes no file and no partition')
+    : verdictOf(
+        [
+          ...names.filter((name) => !checked.includes(name)).map((name) => `${name} was not compared`),
+          ...altered.map(({name, reason}) => `${name} ${reason}`),
+        ],
+        checked.join(', '),
+      ),
 )
 
 /** The other name of the disk. */
@@ -49,6 +60,9 @@ function manifestProblems({disk, partitions, artefacts}: Manifest): string[] {
     if (partitions.filter((other) => other.name === name).length > 1) problems.push(`${name} is used twice`)
     if (start < end) problems.push(`${name} begins inside the partition before it`)
     end = start + size
+    // Nothing would look at a partition without it.
+    if (content === null && (name === 'cc-root' || verity !== null))
+      problems.push(`the content of ${name} is not described`)
     if (content !== null && content.bytes > size) problems.push(`the content of ${name} is larger than ${name}`)
     if ((integrity === 'verity') !== (verity !== null))
       problems.push(`${name} has integrity ${integrity}, but verity does not fit`)

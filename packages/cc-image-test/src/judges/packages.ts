@@ -5,6 +5,8 @@ import {judging} from './evidence.js'
 export interface Installed {
   /** How many packages the manifest lists; an empty list is no evidence. */
   count: number
+  /** Groups that were looked for. */
+  sought: readonly string[]
   /** Those that act on the host's behalf. */
   unwanted: readonly {name: string; group: string; reason: string}[]
 }
@@ -12,9 +14,11 @@ export interface Installed {
 /** @param kept groups that a development image has by configuration */
 export const judgePackages = judging<Installed>(
   'count',
+  'sought',
   'unwanted',
-)(({count, unwanted}, {kept}: {kept: readonly string[]}) => {
+)(({count, sought, unwanted}, {kept}: {kept: readonly string[]}) => {
   if (count === 0) return failed('the manifest lists no packages')
+  if (sought.length === 0) return failed('there was no list of what is unwanted')
   const problems = unwanted.filter(({group}) => !kept.includes(group)).map(({name, reason}) => `'${name}' ${reason}`)
   if (problems.length > 0) return failed(problems.join('; '))
   const names = unwanted.map(({name}) => name)

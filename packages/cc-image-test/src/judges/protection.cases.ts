@@ -27,6 +27,10 @@ export const cases: CasesOf<typeof import('./protection.js')> = {
       ],
     },
     missing: {
+      'nothing at all': [
+        {found: {}, onDisk: {}},
+        {headers: [], partitions: []},
+      ],
       'no header': [{...headers, found: {}}, expected],
       'a partition that was not read': [{...headers, onDisk: {'cc-root': false}}, expected],
     },

@@ -17,6 +17,7 @@ export const judgeHeaders = judging<Headers>(
 )(({found, onDisk}, {headers, partitions}: {headers: readonly string[]; partitions: readonly string[]}) => {
   const names = Object.keys(found)
   const problems = [
+    ...(partitions.length === 0 ? ['the manifest describes no content of a partition'] : []),
     ...names.filter((name) => !headers.includes(name)).map((name) => `${name} belongs to no partition`),
     ...headers.flatMap((name) =>
       found[name] === undefined ? [`${name} is not in the initrd`] : found[name].map((what) => `${name}: ${what}`),
