@@ -20,6 +20,24 @@ export const cases: CasesOf<typeof import('./boot.js')> = {
     good: [
       [off('[  1.2] device-mapper: verity: corrupted'), detected],
       [{...off('verity'), boot: ended(['verity'], {exit: 'panicked'})}, detected],
+      [
+        {
+          // A panic tells where it happened.
+          ...off(),
+          boot: ended(
+            ['Kernel panic - not syncing: dm-verity device corrupted', ...Array.from({length: 40}, () => ' ? trace')],
+            {exit: 'panicked'},
+          ),
+        },
+        detected,
+      ],
+      [
+        {
+          // Units go on to end after the one that gave the reason.
+          ...off('cc: FAILED: cc-app: cannot be opened; powering off', ...Array.from({length: 40}, () => 'Stopped x')),
+        },
+        {because, detected: /cc: FAILED: cc-app: /},
+      ],
       [up(line({seconds: 7}), hardened()), powerless],
       [{boot: runs([line(), mounts('disk-raw')]), baseline: without, channels: {}}, withDisk],
       [
@@ -41,6 +59,11 @@ export const cases: CasesOf<typeof import('./boot.js')> = {
       'up, although it must not be': [up(line(), hardened()), detected, /as if nothing had been done/],
       'up in another state': [up(line({swap: true}), hardened()), powerless, /CC-BOOT swap is true, not false/],
       'up without its lock': [up(line(), hardened({modulesLocked: false})), powerless, /modulesLocked is false/],
+      'the word of a device long before the end': [
+        off('verity: corrupted', ...Array.from({length: 20}, () => 'booting'), 'reboot: Power down'),
+        detected,
+        /for another reason/,
+      ],
       'off for another reason': [off('cc: FAILED: other'), detected, /for another reason/],
       'off, although it is to be powerless': [off('cc: FAILED: x'), powerless, /it is not powerless/],
       hanging: [{...off('verity'), boot: ended(['verity'], {exit: 'timed-out'})}, detected, /timed-out/],

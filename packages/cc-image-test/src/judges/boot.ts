@@ -41,7 +41,7 @@ export const judgeTampered = judgingAttack<TamperedBoot>(
   if (boot.matched !== null) return running(seen, expected)
   if (boot.exit !== 'powered-off' && boot.exit !== 'panicked') return broken(describeExit(boot))
   if (expected.detected === undefined) return broken(`it is not powerless: ${describeExit(boot)}`)
-  const line = boot.lines.findLast((text) => expected.detected?.test(text))
+  const line = lastWords(boot.lines).findLast((text) => expected.detected?.test(text))
   if (line === undefined) return broken(`it ends, but for another reason: ${describeExit(boot)}`)
   return defended('detected', `${expected.because}: '${tidy(line)}'`)
 })
@@ -54,6 +54,17 @@ function running({boot, baseline}: TamperedBoot, {powerless, because, hardened =
   if (nothing !== null) return broken(`what the machine says of itself cannot be compared: ${nothing}`)
   const difference = powerless === true ? differenceOf(state, baseline) : powerless(state, baseline)
   return difference === null ? defended('powerless', because) : broken(`it comes up in another state: ${difference}`)
+}
+
+const few = 10
+
+/**
+ * The lines in which a machine says why it ends: its last ones, and those up to where it says so. The kernel tells for
+ * long where it panicked, and units of systemd how they end.
+ */
+function lastWords(lines: readonly string[]): string[] {
+  const end = lines.findLastIndex((line) => /cc: FAILED: |(?<!end )Kernel panic - not syncing/.test(line))
+  return lines.filter((_, index) => index >= lines.length - few || (index > end - few && index <= end))
 }
 
 /** A line of the console without the time stamp of the kernel. */

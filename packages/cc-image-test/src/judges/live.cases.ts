@@ -39,6 +39,11 @@ export const cases: CasesOf<typeof import('./live.js')> = {
       ],
       'nothing was done': [{...seen, done: []}, expected, /nothing was done/],
       'it ended for no known reason': [{...seen, boot: {...off.boot, lines}}, ending, /powered-off/],
+      'it ended, and gave the reason before it was attacked': [
+        {...seen, boot: ended(['verity: corrupted', ...lines], {matched: lines[1] ?? ''})},
+        ending,
+        /powered-off/,
+      ],
       'it ended, which it may not': [off, expected, /powered-off/],
       'it came up in another state': [{...seen, boot: runs(other)}, expected, /swap is true/],
       'it hangs': [after({hears: false}), expected, /does not answer/],

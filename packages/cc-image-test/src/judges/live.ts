@@ -62,7 +62,7 @@ export const judgeLive = judgingAttack<Omit<LiveBoot, 'afterwards'> & Pick<Parti
   const leaks = onWire(packets, outbound)
   if (leaks.length > 0) return broken(`packets that no rule allows: ${leaks.join(', ')}`)
   if (boot.exit !== 'running') {
-    const line = mayEnd && boot.lines.findLast((text) => mayEnd.test(text))
+    const line = mayEnd && linesAfter(boot, boot.matched).findLast((text) => mayEnd.test(text))
     return line === undefined ? broken(describeExit(boot)) : defended('detected', `${because}: '${line.slice(0, 200)}'`)
   }
   const state = stateOf(boot.lines)
@@ -83,3 +83,6 @@ export const judgeLive = judgingAttack<Omit<LiveBoot, 'afterwards'> & Pick<Parti
   const reads = touched.map(({id, read}) => `it read ${read ?? 0} bytes of ${id} and wrote none`)
   return defended('powerless', [because, ...reads].join('; '))
 })
+
+/** What was said after a line; of a console that is cut at its beginning, and so has not kept that line, all. */
+const linesAfter = ({lines}: BootResult, line: string) => lines.slice(lines.indexOf(line) + 1)

@@ -89,7 +89,7 @@ export const diskManipulations = tampered([
       const {start, size} = partitionOf(bench, 'cc-root')
       await fill(disk, start, Math.min(size, 1024 ** 3), 0)
     },
-    detected: /cc-root: .*(cannot be mounted|does not match|altered|cannot be read)|verity.*(corrupt|panic)/,
+    detected: /cc: FAILED: cc-root: .*(cannot be mounted|does not match|altered|cannot be read)|verity.*(corrupt|panic)/,
     because: 'what is there decrypts to noise',
   },
   {
@@ -141,7 +141,7 @@ export const diskManipulations = tampered([
       await placeFile(disk, partitionOf(bench, 'cc-out').start, noise, 1024 ** 2)
     },
     powerless: true,
-    detected: /cc-out: /,
+    detected: /cc: FAILED: cc-out: /,
     because: 'without its key it stays closed, with its key the header is refused',
   },
 ])

@@ -13,7 +13,7 @@ import {tampered} from './tampered.js'
 
 const header = 'headers/cc-root.luks'
 const notOpened =
-  /cc-root: (the key does not open it|its (content|file system|header)|.*header)|verity.*(corrupt|panic)/
+  /cc: FAILED: cc-root: (the key does not open it|its (content|file system|header)|.*header)|verity.*(corrupt|panic)/
 
 /** Another header for cc-root in the initrd. That changes the measurement; here it is shown what the guest makes of it. */
 const replaced =
@@ -111,7 +111,7 @@ export const headerManipulations = tampered([
       await placeFile(machine.disk, start, planted, length)
     },
     powerless: true,
-    detected: /cc-out: /,
+    detected: /cc: FAILED: cc-out: /,
     because: 'without its key it stays closed; with its key a header of any form but our own is refused',
   },
   {
@@ -122,7 +122,7 @@ export const headerManipulations = tampered([
       machine.rootKey = join(machine.folder, 'wrong.key')
       await writeFile(machine.rootKey, Buffer.alloc(32, 7), {mode: 0o600})
     },
-    detected: /cc-root: the key does not open it/,
+    detected: /cc: FAILED: cc-root: the key does not open it/,
     because: 'the key does not fit the header of the initrd',
   },
   {
@@ -132,7 +132,7 @@ export const headerManipulations = tampered([
     prepare: (machine) => {
       machine.rootKey = null
     },
-    detected: /cc-root: no key from/,
+    detected: /cc: FAILED: cc-root: no key from/,
     because: 'without a key nothing is opened',
   },
 ])

@@ -73,14 +73,14 @@ export const initrdManipulations = [
       'conf-plain',
       'boot.conf says that cc-root is not encrypted',
       set('cc-root.encryption', 'none'),
-      /cc-root: its (content|file system)|verity.*(corrupt|panic)/,
+      /cc: FAILED: cc-root: its (content|file system)|verity.*(corrupt|panic)/,
       'what is on the disk is ciphertext, and no file system',
     ),
     refusedConf(
       'conf-key-source',
       'boot.conf names a key source that is not there',
       set('cc-root.key', 'none'),
-      /cc-root: there is no key source 'none'/,
+      /cc: FAILED: cc-root: there is no key source 'none'/,
       'a key source is a program of the initrd',
     ),
     refusedConf(

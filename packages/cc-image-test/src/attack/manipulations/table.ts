@@ -28,15 +28,15 @@ const onBus = (bus: 'virtio-scsi' | 'nvme' | 'sata' | 'usb'): Tampering => ({
     machine.disks = [{...firstDisk(machine.disk), bus}]
   },
   powerless: true,
-  detected: /cc-root: no partition has this name/,
+  detected: /cc: FAILED: cc-root: no partition has this name/,
   because:
     bus === 'sata' || bus === 'usb'
       ? 'partitions are found by their GPT name; a controller that the initrd has no driver for is no disk'
       : 'partitions are found by their GPT name, on whatever controller',
 })
 
-const noSuchName = /cc-[a-z]+: no partition has this name/
-const twoNames = /cc-[a-z]+: two partitions have this name/
+const noSuchName = /cc: FAILED: cc-[a-z]+: no partition has this name/
+const twoNames = /cc: FAILED: cc-[a-z]+: two partitions have this name/
 
 export const tableManipulations = tampered([
   {
@@ -77,7 +77,7 @@ export const tableManipulations = tampered([
     action: 'calls cc-root cc-app, and cc-app cc-root',
     impossible: without('cc-app', 'any'),
     prepare: renamed({'cc-root': 'cc-app', 'cc-app': 'cc-root'}),
-    detected: /cc-root: |verity.*(corrupt|panic)|dm-verity/,
+    detected: /cc: FAILED: cc-root: |verity.*(corrupt|panic)|dm-verity/,
     because: 'what now has the name cc-root is not what the measured initrd describes',
   },
   {
@@ -103,7 +103,7 @@ export const tableManipulations = tampered([
       return root === undefined ? entries : [{...root, guid: randomBytes(16)}, ...entries]
     }),
     // The kernel passes over a partition that overlaps another where it notices; both ends are good.
-    detected: /cc-root: (two partitions have|no partition has) this name/,
+    detected: /cc: FAILED: cc-root: (two partitions have|no partition has) this name/,
     because: 'a name that stands twice is refused',
   },
   {
@@ -112,7 +112,7 @@ export const tableManipulations = tampered([
     prepare: edited((entries) =>
       entries.map((entry) => (entry.name === 'cc-root' ? {...entry, firstLba: entry.firstLba + 8n} : entry)),
     ),
-    detected: /cc-root: |verity.*(corrupt|panic)/,
+    detected: /cc: FAILED: cc-root: |verity.*(corrupt|panic)/,
     because: 'the wrong blocks decrypt to noise',
   },
   {
@@ -121,7 +121,7 @@ export const tableManipulations = tampered([
     prepare: edited((entries) =>
       entries.map((entry) => (entry.name === 'cc-root' ? {...entry, lastLba: entry.firstLba + 16383n} : entry)),
     ),
-    detected: /cc-root: |verity.*(corrupt|panic)|I\/O error|attempt to access beyond/i,
+    detected: /cc: FAILED: cc-root: |verity.*(corrupt|panic)|I\/O error|attempt to access beyond/i,
     because: 'the root does not fit into what is left',
   },
   {
@@ -132,7 +132,7 @@ export const tableManipulations = tampered([
       return Math.floor((start + (content?.bytes ?? 0) / 2) / 65536) * 65536
     },
     prepare: () => undefined,
-    detected: /cc-[a-z]+: |verity.*(corrupt|panic)|Kernel panic/,
+    detected: /cc: FAILED: cc-[a-z]+: |verity.*(corrupt|panic)|Kernel panic/,
     because: 'what is cut off cannot be read',
   },
   {
