@@ -18,6 +18,7 @@ import {otherHeader, withNullCipher, withRequirement} from './luks-edit.js'
 import {layeredDisk} from './machine.js'
 import {allManipulations} from './manipulations/index.js'
 import {sharingOneBoot, tampered, type Tampering} from './manipulations/tampered.js'
+import {forbiddenPorts, outboundPorts} from './ports.js'
 import {dhcpAnswer, dhcpQuestion} from './wire/dhcp.js'
 import * as frames from './wire/frames.js'
 import {HostileHost} from './wire/host.js'
@@ -244,6 +245,23 @@ it('takes nothing of what is cut, mixed with the words of another, or said in tw
   expect(facts).toEqual({cut: undefined, mixed: undefined, twice: undefined, again: '1'})
 })
 
+it('tries ports of rules for other networks as forbidden ones, and those of our own as allowed ones', () => {
+  const outbound = [
+    {port: 8002},
+    {port: 443, cidr: '10.0.0.0/8'},
+    {port: 8003, cidr: '192.0.2.0/24'},
+    {port: 80, cidr: '169.254.169.254/32'},
+    {port: 123, protocol: 'udp', cidr: '192.0.2.0/24'},
+    {port: 8002, protocol: 'udp', cidr: '192.0.2.0/24'},
+  ]
+  const subject = {image: {manifest: {config: {hardening: {network: {outbound}}}}}} as unknown as Bench['subject']
+  const usual = [22, 443, 8002]
+  expect(outboundPorts(subject, '10.77.0.2')).toEqual([8002, 443])
+  expect(forbiddenPorts(subject, '10.77.0.2', usual)).toEqual([22, 8003, 80])
+  expect(forbiddenPorts(subject, '10.77.0.2', usual, ['tcp', 'udp'])).toEqual([22, 8003, 80, 123, 8002])
+  expect(forbiddenPorts(subject, '2001:db8:77::2', usual)).toEqual([22, 443, 8003, 80])
+})
+
 describe('the wire', () => {
   const guestMac = frames.mac('52:54:00:77:00:0f')
   const guest4 = frames.ipv4('10.77.0.15')
@@ -291,6 +309,7 @@ describe('the wire', () => {
     }
   }
   const {signal} = new AbortController()
+  const host4 = frames.ipv4('10.77.0.2')
 
   it.each([
     ['IPv4', guest4],
@@ -299,8 +318,11 @@ describe('the wire', () => {
     'finds each port that answers on %s, and no other',
     async (_, address) => {
       const guest = new FakeGuest([1, 8002, 65_535], [22, 128])
-      const found = await new HostileHost(guest, {hostile: false}).scan(address, 'tcp', signal)
-      expect(found).toEqual({asked: 65_535, open: [1, 8002, 65_535], refused: [22, 128], lost: 0})
+      const host = new HostileHost(guest, {hostile: false})
+      const found = await host.scan(address, 'tcp', signal)
+      expect(host.attempts).toEqual([])
+      const from = frames.showAddress(address.length === 4 ? host4 : frames.ipv6('fe80::5054:ff:fe77:2'))
+      expect(found).toEqual({from, asked: 65_535, open: [1, 8002, 65_535], refused: [22, 128], lost: 0})
       expect(guest.heard).toBeGreaterThanOrEqual(2 * 65_535 - 5)
     },
     60_000,
@@ -311,7 +333,6 @@ describe('the wire', () => {
     const host = new HostileHost(guest, {hostile: false})
     const late = setInterval(() => {
       const answer = {sourcePort: 8002, destinationPort: 40_000, sequence: 1, acknowledgement: 1001, flags: 18}
-      const host4 = frames.ipv4('10.77.0.2')
       guest.say(frames.ethernet(Buffer.alloc(6), guestMac, frames.etherTypes.ipv4, frames.tcp(guest4, host4, answer)))
     }, 5)
     try {
@@ -352,6 +373,117 @@ describe('the wire', () => {
     expect(host.attempts).toEqual([{protocol: 'tcp', address: '1.2.3.4', port: 443}])
     expect(sent[0]?.tcp).toMatchObject({flags: 18, acknowledgement: 8, sourcePort: 443, destinationPort: 50_000})
   })
+
+  const {arp, ipv4, ipv6} = frames.etherTypes
+  const ether = (type: number, packet: Buffer) => frames.ethernet(Buffer.alloc(6, 2), guestMac, type, packet)
+  const stranger = frames.ipv4('1.2.3.4')
+  const stranger6 = frames.ipv6('2001:db8::9')
+  const ip4 = (protocol: number, payload: Buffer) => ether(ipv4, frames.ip(guest4, stranger, protocol, payload))
+  const ip6 = (to: frames.Address, next: number, payload: Buffer) => ether(ipv6, frames.ip(guest6, to, next, payload))
+  const segment = (flags: number, to = host4, destinationPort = 40_000) =>
+    ether(ipv4, frames.tcp(guest4, to, {sourcePort: 9, destinationPort, sequence: 1, acknowledgement: 1001, flags}))
+  /** A UDP datagram without its header of IP, behind a header that has nothing to say. */
+  const behind = (header: number[], to = stranger6) =>
+    Buffer.concat([Buffer.from(header), frames.udp(guest6, to, {from: 9, to: 4444}, Buffer.from('x')).subarray(40)])
+  const nothing = [1, 4, 0, 0, 0, 0]
+  const fragment = ip4(17, Buffer.alloc(16))
+  fragment.writeUInt16BE(100, 14 + 6)
+  const {syn, ack, rst, fin} = frames.tcpFlags
+  const icmp6 = (to: frames.Address, type: number, body = Buffer.alloc(20)) =>
+    ether(ipv6, frames.icmpv6(guest6, to, type, body))
+  const unreachable = ip4(1, Buffer.concat([Buffer.from([3, 3, 0, 0, 0, 0, 0, 0]), Buffer.alloc(28, 0x45)]))
+
+  it.each([
+    ['SCTP', ip4(132, Buffer.alloc(32)), 'ip-132 1.2.3.4 0'],
+    ['GRE', ip4(47, Buffer.alloc(8)), 'ip-47 1.2.3.4 0'],
+    ['IGMP', ip4(2, Buffer.alloc(8)), 'ip-2 1.2.3.4 0'],
+    ['TCP that is cut off', ip4(6, Buffer.alloc(4)), 'ip-6 1.2.3.4 0'],
+    ['a later fragment', fragment, 'ip-17 1.2.3.4 0'],
+    ['a ping', ip4(1, Buffer.from([8, 0, 0, 0, 0, 0, 0, 0])), 'echo 1.2.3.4 0'],
+    ['the answer to a ping that nobody sent', ip4(1, Buffer.alloc(8)), 'icmp-0 1.2.3.4 0'],
+    ['the same on IPv6', icmp6(stranger6, 129), 'icmpv6-129 2001:db8:0:0:0:0:0:9 0'],
+    ['word of a port that nobody asked', unreachable, 'icmp-3 1.2.3.4 0'],
+    ['a router advertisement', icmp6(frames.ipv6('ff02::1'), 134), 'icmpv6-134 ff02:0:0:0:0:0:0:1 0'],
+    ['a multicast report to a host', icmp6(stranger6, 143), 'icmpv6-143 2001:db8:0:0:0:0:0:9 0'],
+    ['an acknowledgement of no connection', segment(ack, stranger, 443), 'tcp 1.2.3.4 443'],
+    ['the end of no connection', segment(fin | ack, stranger, 443), 'tcp 1.2.3.4 443'],
+    ['a connection to the port that scans come from', segment(syn), 'tcp 10.77.0.2 40000'],
+    ['an answer to a scan that was not made', segment(syn | ack), 'tcp 10.77.0.2 40000'],
+    ['a refusal of it', segment(rst | ack), 'tcp 10.77.0.2 40000'],
+    [
+      'a datagram to the port that scans come from',
+      ether(ipv4, frames.udp(guest4, host4, {from: 9, to: 40_002}, Buffer.from('x'))),
+      'udp 10.77.0.2 40002',
+    ],
+    [
+      'a datagram behind destination options',
+      ip6(stranger6, 60, behind([17, 0, ...nothing])),
+      'udp 2001:db8:0:0:0:0:0:9 4444',
+    ],
+    [
+      'a datagram behind a routing header',
+      ip6(stranger6, 43, behind([17, 0, ...nothing])),
+      'ip-43 2001:db8:0:0:0:0:0:9 0',
+    ],
+    ['an ethertype of its own', ether(0x88b5, Buffer.alloc(46)), 'ether-0x88b5 02:02:02:02:02:02 0'],
+    ['VLAN', ether(0x8100, Buffer.alloc(46)), 'ether-0x8100 02:02:02:02:02:02 0'],
+    ['ARP that is cut off', ether(arp, Buffer.alloc(4)), 'ether-0x0806 02:02:02:02:02:02 0'],
+    ['IPv4 that is cut off', ether(ipv4, Buffer.alloc(4)), 'ether-0x0800 02:02:02:02:02:02 0'],
+    ['not even a whole header', Buffer.alloc(9), 'ether-cut  0'],
+  ])('writes down %s', (_, raw, noted) => {
+    const guest = new FakeGuest([], [])
+    const host = new HostileHost(guest, {hostile: false})
+    guest.say(raw)
+    expect(host.attempts.map(({protocol, address, port}) => `${protocol} ${address} ${port}`)).toEqual([noted])
+  })
+
+  it('writes down nothing of what a kernel has to say', () => {
+    const guest = new FakeGuest([], [])
+    const host = new HostileHost(guest, {hostile: false})
+    const question = {senderMac: guestMac, senderIp: guest4, targetMac: Buffer.alloc(6), targetIp: host4}
+    guest.say(ether(arp, frames.arp({operation: 1, ...question})))
+    guest.say(icmp6(frames.ipv6('ff02::2'), 133))
+    guest.say(icmp6(frames.ipv6('ff02::1:ff77:2'), 135))
+    guest.say(icmp6(frames.ipv6('ff02::1'), 136))
+    // A report of MLD comes behind a router alert.
+    const report = frames.icmpv6(guest6, frames.ipv6('ff02::16'), 143, Buffer.alloc(24)).subarray(40)
+    guest.say(ip6(frames.ipv6('ff02::16'), 0, Buffer.concat([Buffer.from([58, 0, 5, 2, 0, 0, 1, 0]), report])))
+    expect(host.attempts).toEqual([])
+  })
+
+  it('takes an answer for one only from where it asked, and where the answer belongs', async () => {
+    const guest = new FakeGuest([], [])
+    const host = new HostileHost(guest, {hostile: false})
+    await host.awaitOpen(guest4, 9, 1, signal)
+    const ping = icmp6(frames.ipv6('fe80::5054:ff:fe77:2'), 129, Buffer.from([0, 1, 0, 1]))
+    guest.say(ping)
+    host.advertise()
+    for (const raw of [segment(syn | ack), segment(rst | ack), ping]) guest.say(raw)
+    expect(host.attempts.map(({protocol}) => protocol)).toEqual(['icmpv6-129'])
+    // Of another connection, to another port or another address than it was asked from, or without what was asked.
+    for (const raw of [segment(ack), segment(fin | ack), segment(syn), segment(syn | ack, host4, 40_001)])
+      guest.say(raw)
+    guest.say(segment(syn | ack, stranger))
+    expect(host.attempts.slice(1).map(({protocol, port}) => `${protocol} ${port}`)).toEqual([
+      ...['tcp 40000', 'tcp 40000', 'tcp 40000', 'tcp 40001', 'tcp 40000'],
+    ])
+  })
+
+  it('takes word that a port is closed for an answer to a scan, by ICMP too', async () => {
+    const guest = new FakeGuest([], [])
+    const host = new HostileHost(guest, {hostile: false})
+    const answered = guest.send.bind(guest)
+    guest.send = (raw) => {
+      answered(raw)
+      const frame = frames.parseFrame(raw)
+      if (frame?.source === undefined || (frame.udp ?? frame.tcp)?.destinationPort !== 23) return
+      const told = Buffer.concat([Buffer.from([3, 3, 0, 0, 0, 0, 0, 0]), raw.subarray(14, 14 + 28)])
+      guest.say(ether(ipv4, frames.ip(guest4, host4, 1, told)))
+    }
+    expect(await host.scan(guest4, 'tcp', signal)).toMatchObject({open: [], refused: [23]})
+    expect(await host.scan(guest4, 'udp', signal)).toMatchObject({open: [], refused: [23]})
+    expect(host.attempts).toEqual([])
+  }, 60_000)
 
   it('has checksums that a receiver accepts', () => {
     const packet = frames.ip(guest4, guest4, 17, Buffer.alloc(3))

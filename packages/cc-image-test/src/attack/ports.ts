@@ -1,7 +1,7 @@
 import {z} from 'zod'
 
 import type {ImageUnderTest} from '../image/under-test.js'
-import type {Outbound, PortRule} from '../judges/network.js'
+import {mayLeave, type Outbound, type PortRule} from '../judges/network.js'
 import {ownAddresses} from './wire/host.js'
 
 const rule = z.object({
@@ -43,8 +43,31 @@ export function outboundOf(subject: Pick<ImageUnderTest, 'image'>): Outbound {
   }
 }
 
-/** TCP ports that may be reached from inside, at any address. */
-export const outboundPorts = (subject: Pick<ImageUnderTest, 'image'>): number[] =>
-  outboundOf(subject)
-    .rules.filter(({protocol, cidr}) => protocol === 'tcp' && cidr === null)
-    .map(({port}) => port)
+type Protocol = PortRule['protocol']
+
+/** The ports of rules that let somebody reach an address of ours from inside, or of those that do not; each once. */
+function ruledPorts(outbound: Outbound, address: string, protocol: Protocol, reachable: boolean): number[] {
+  const ports = outbound.rules.filter((rule) => rule.protocol === protocol).map(({port}) => port)
+  return [...new Set(ports)].filter((port) => mayLeave({protocol, address, port}, outbound) === reachable)
+}
+
+/** TCP ports that may be reached from inside, at an address of ours. */
+export const outboundPorts = (subject: Pick<ImageUnderTest, 'image'>, address: string): number[] =>
+  ruledPorts(outboundOf(subject), address, 'tcp', true)
+
+/**
+ * Of some ports, those that may not be reached by TCP from inside, at an address of ours; and those of rules that name
+ * another network than ours.
+ * @param protocols of those rules
+ */
+export function forbiddenPorts(
+  subject: Pick<ImageUnderTest, 'image'>,
+  address: string,
+  usual: readonly number[],
+  protocols: readonly Protocol[] = ['tcp'],
+): number[] {
+  const outbound = outboundOf(subject)
+  const closed = usual.filter((port) => !mayLeave({protocol: 'tcp', address, port}, outbound))
+  const others = protocols.flatMap((protocol) => ruledPorts(outbound, address, protocol, false))
+  return [...new Set([...closed, ...others])]
+}

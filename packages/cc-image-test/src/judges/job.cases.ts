@@ -1,5 +1,6 @@
 import type {CasesOf} from '../fixtures/cases.js'
 import {refusedCalls, secretPlaces} from './job.js'
+import type {Attempt} from './network.js'
 
 const all = (names: readonly string[], answer: string) => names.map((name) => `${name}:${answer}`).join(' ')
 const user = {uid: 1000, gid: 1000}
@@ -13,12 +14,23 @@ const calls = all(refusedCalls, 'EPERM')
 const families = `UNIX:done INET:done INET6:done ${all(['NETLINK', 'PACKET', 'KEY', 'RDS', 'CAN', 'TIPC', 'BLUETOOTH', 'ALG', 'VSOCK', 'QIPCRTR', 'SMC', 'XDP', 'X25', 'AX25'], 'EAFNOSUPPORT')}`
 const sockets = {families, 'raw-socket': 'EPERM', sockets: '/run/systemd/journal/socket'}
 const netlink = {netlink: false}
-const ports = {allowed: [8002], forbidden: [22, 80], metadata: []}
-const network = {
+const rule = {port: 8002, protocol: 'tcp', cidr: null} as const
+const outbound = {rules: [rule], resolvers: ['10.77.0.2'], dhcp: '10.77.0.2'}
+const ports = {...outbound, host: '10.77.0.2', allowed: [8002], forbidden: [22, 80], metadata: []}
+const networkFacts = {
+  ways: '10.77.0.2:10.77.0.15 169.254.169.254:10.77.0.15',
   'out-allowed': '8002:done',
   'out-forbidden': '22:TimeoutError 80:EPERM',
-  'out-metadata': '80:EPERM 8002:EPERM',
+  'out-metadata': '80:EPERM 8002:ETIMEDOUT',
 }
+const packets: Attempt[] = [
+  {protocol: 'udp', address: '255.255.255.255', port: 67},
+  {protocol: 'tcp', address: '10.77.0.2', port: 8002},
+]
+const network = (change = {}, ...more: Attempt[]) => ({
+  facts: {...networkFacts, ...change},
+  attempts: [...packets, ...more],
+})
 const limit = {tasks: 8192, openFiles: 65536}
 const gigabyte = 1024 ** 3
 const limits = {
@@ -115,24 +127,61 @@ export const cases: CasesOf<typeof import('./job.js')> = {
   },
   judgeJobNetwork: {
     good: [
-      [network, ports],
+      [network(), ports],
       [
-        {...network, 'out-metadata': '80:done 8002:EPERM'},
-        {...ports, metadata: [80]},
+        network({'out-metadata': '80:done 8002:EPERM'}),
+        {...ports, metadata: [80], rules: [rule, {port: 80, protocol: 'tcp', cidr: '169.254.169.254/32'}]},
       ],
+      [network({'out-allowed': '', 'out-metadata': '80:ECONNREFUSED'}), {...ports, allowed: []}],
     ],
     bad: {
-      'a forbidden port': [{...network, 'out-forbidden': '22:done 80:EPERM'}, ports, /forbidden port 22/],
-      'the metadata service': [
-        {...network, 'out-metadata': '80:EPERM 8002:done'},
+      'a forbidden port': [network({'out-forbidden': '22:done 80:EPERM'}), ports, /forbidden port 22/],
+      'the metadata service': [network({'out-metadata': '80:EPERM 8002:done'}), ports, /169\.254\.169\.254 port 8002/],
+      'an allowed port that is closed': [network({'out-allowed': '8002:TimeoutError'}), ports, /allowed port 8002/],
+      'an allowed port that the wire has not seen': [
+        {...network(), attempts: packets.slice(0, 1)},
         ports,
-        /169\.254\.169\.254 port 8002/,
+        /allowed port 8002: .* wire/,
       ],
-      'an allowed port that is closed': [{...network, 'out-allowed': '8002:TimeoutError'}, ports, /allowed port 8002/],
+      'no network': [
+        network({
+          ...{ways: '10.77.0.2:ENETUNREACH 169.254.169.254:ENETUNREACH', 'out-allowed': ''},
+          ...{'out-forbidden': '22:ENETUNREACH 80:ENETUNREACH', 'out-metadata': '80:ENETUNREACH'},
+        }),
+        {...ports, allowed: []},
+        /no way to 10\.77\.0\.2: ENETUNREACH/,
+      ],
+      'no way to the metadata service': [
+        network({ways: '10.77.0.2:10.77.0.15 169.254.169.254:ENETUNREACH'}),
+        ports,
+        /no way to 169\.254\.169\.254/,
+      ],
+      'a port that was not reached for another reason': [
+        network({'out-forbidden': '22:EHOSTUNREACH 80:EPERM'}),
+        ports,
+        /forbidden port 22: EHOSTUNREACH/,
+      ],
+      'a packet to a forbidden port': [
+        network({}, {protocol: 'tcp', address: '10.77.0.2', port: 22}),
+        ports,
+        /tcp 10\.77\.0\.2:22 is on the wire/,
+      ],
+      'a packet to the metadata service': [
+        network({}, {protocol: 'tcp', address: '169.254.169.254', port: 8002}),
+        ports,
+        /169\.254\.169\.254:8002 is on the wire/,
+      ],
     },
     missing: {
-      'a port that was not tried': [{...network, 'out-forbidden': '22:EPERM'}, ports],
-      'the metadata service at an allowed port': [{...network, 'out-metadata': '80:EPERM'}, ports],
+      'a port that was not tried': [network({'out-forbidden': '22:EPERM'}), ports],
+      'no port': [network(), {...ports, forbidden: []}],
+      'the metadata service at an allowed port': [network({'out-metadata': '80:EPERM'}), ports],
+      'the probe did not say where it could send': [network({ways: undefined}), ports],
+      'the probe did not say': [network({'out-allowed': undefined}), ports],
+      'not one packet': [
+        {...network(), attempts: []},
+        {...ports, allowed: []},
+      ],
     },
   },
   judgeJobLimits: {

@@ -1,7 +1,8 @@
 import {failed, passed, type Verdict} from 'cc-core/report'
 
 import {ofFacts, wordsOf} from './facts.js'
-import {broken, defendedUnless} from './outcome.js'
+import {onWire, type Connections, type Outbound} from './network.js'
+import {broken, defendedUnless, judgingAttack} from './outcome.js'
 
 const unless = (problems: readonly string[], reason: string) => defendedUnless(problems, 'powerless', reason)
 
@@ -205,31 +206,49 @@ export const judgeJobDevices = ofFacts('devices')(({devices}) => {
 })
 
 /** Ports that may be reached, that may not, and those at which a rule of the site names the metadata service itself. */
-export interface JobPorts {
+export interface JobPorts extends Outbound {
   allowed: readonly number[]
   forbidden: readonly number[]
   metadata: readonly number[]
+  /** The address at which they are tried. */
+  host: string
 }
 
-export const judgeJobNetwork = ofFacts(
-  'out-allowed',
-  'out-forbidden',
-  'out-metadata',
-)((facts, {allowed, forbidden, metadata}: JobPorts) => {
-  const may = answers(facts['out-allowed'])
+/** What a port says that is closed. Anything else, such as a network that is not there, was no try. */
+const closedPort = ['TimeoutError', 'ETIMEDOUT', 'EPERM', 'EACCES', 'ECONNREFUSED']
+const metadataService = '169.254.169.254'
+
+export const judgeJobNetwork = judgingAttack<Connections>(
+  'facts',
+  'attempts',
+)(({facts, attempts}, expected: JobPorts) => {
+  const {allowed, forbidden, metadata, host} = expected
+  const may = answers(facts['out-allowed'] ?? '')
+  const ways = answers(facts['ways'] ?? '')
   const said = (port: number) => may.get(String(port)) ?? 'not tried'
-  const closed = (text: string, ports: readonly number[], about: string) =>
+  const seen = (port: number) => attempts.some((one) => one.protocol === 'tcp' && one.port === port)
+  const open = (text: string | undefined, ports: readonly number[], about: string) =>
     ports.flatMap((port) => {
-      const answer = answers(text).get(String(port)) ?? 'not tried'
-      return answer === 'done' || answer === 'not tried' ? [`${about} ${port}: ${answer}`] : []
+      const answer = answers(text ?? '').get(String(port)) ?? 'not tried'
+      return closedPort.includes(answer) ? [] : [`${about} ${port}: ${answer}`]
     })
+  const missing = ['ways', 'out-allowed', 'out-forbidden', 'out-metadata'].filter((name) => facts[name] === undefined)
   // What is open to all must not open the metadata service.
   const service = [...new Set([80, ...allowed])].filter((port) => !metadata.includes(port))
   return unless(
     [
+      ...missing.map((name) => `the probe did not say: ${name}`),
+      // The address of its own from which it would send there: only a machine with a route has one.
+      ...[host, metadataService]
+        .filter((address) => !/^\d+(\.\d+){3}$/.test(ways.get(address) ?? ''))
+        .map((address) => `it has no way to ${address}: ${ways.get(address) ?? 'not tried'}`),
       ...allowed.filter((port) => said(port) !== 'done').map((port) => `allowed port ${port}: ${said(port)}`),
-      ...closed(facts['out-forbidden'], forbidden, 'forbidden port'),
-      ...closed(facts['out-metadata'], service, '169.254.169.254 port'),
+      ...allowed.filter((port) => !seen(port)).map((port) => `allowed port ${port}: no packet is on the wire`),
+      ...open(facts['out-forbidden'], forbidden, 'forbidden port'),
+      ...open(facts['out-metadata'], service, `${metadataService} port`),
+      ...(forbidden.length === 0 ? ['no forbidden port was tried'] : []),
+      ...(attempts.length === 0 ? ['not one packet of the machine was seen'] : []),
+      ...onWire(attempts, expected).map((packet) => `a packet to ${packet} is on the wire`),
     ],
     `port ${allowed.join(', ') || 'none'} only; neither ${forbidden.join(', ')} nor the metadata service`,
   )

@@ -2,12 +2,14 @@ import type {CasesOf} from '../fixtures/cases.js'
 import type {Attempt, Scan} from './network.js'
 
 const scan = (change: Partial<Scan> = {}): Scan => ({
-  ...{family: 'IPv4', protocol: 'tcp', address: '10.77.0.15', asked: 65_535, open: [], refused: [], lost: 0},
+  ...{family: 'IPv4', protocol: 'tcp', address: '10.77.0.15', from: '10.77.0.2', asked: 65_535},
+  ...{open: [], refused: [], lost: 0},
   ...change,
 })
 const both = (change: Partial<Scan> = {}) => ({scans: [scan(change), scan({...change, protocol: 'udp'})]})
 const v4 = {family: 'IPv4', allowed: []} as const
-const server = {family: 'IPv4', allowed: [{port: 8002, protocol: 'tcp'}]} as const
+const server = {family: 'IPv4', allowed: [{port: 8002, protocol: 'tcp', cidr: null}]} as const
+const serverFor = (cidr: string) => ({...server, allowed: [{...server.allowed[0], cidr}]})
 
 const outbound = {
   rules: [
@@ -47,15 +49,24 @@ const strangers: Readonly<Record<string, readonly [Attempt, RegExp]>> = {
   'the same on IPv6': [attempt('tcp', 'fe80:0:0:0:0:0:0:1', 8002), /fe80.*:8002/],
   'a port of a larger network, of a metadata service': [attempt('tcp', '169.254.169.254', 81), /169.*:81/],
   'a ping': [attempt('echo', '1.2.3.4', 0), /echo 1\.2\.3\.4/],
+  'another protocol of IP': [attempt('ip-132', '1.2.3.4', 0), /ip-132 1\.2\.3\.4/],
+  'another protocol to the name server': [attempt('ip-132', '10.77.0.2', 53), /ip-132 10\.77\.0\.2/],
+  'a frame that is not of IP': [attempt('ether-0x88b5', 'ff:ff:ff:ff:ff:ff', 0), /ether-0x88b5 ff:/],
 }
 
 const ports = [22, 443]
-const closed = ports.map((port) => `${port}:closed`).join(' ')
-const forbidden = {...outbound, ports}
+const forbidden = {...outbound, ports, four: '10.77.0.2', six: '2001:db8:77::2'}
 const said = (change = {}, ...more: Attempt[]) => ({
-  facts: {'out-forbidden': closed, 'out-forbidden6': closed, 'udp-forbidden': '22 443', ...change},
+  facts: {
+    ...{addresses4: '10.77.0.15', routes4: 'eth0:00000000/00000000', way4: 'yes'},
+    ...{addresses6: 'eth0:fe80', routes6: 'eth0:fe80/40', way6: 'yes'},
+    ...{'out-forbidden': '22:timeout 443:denied', 'out-forbidden6': '22:refused 443:timeout'},
+    ...{'udp-forbidden': '22:denied 443:denied', 'udp-forbidden6': '22:sent 443:denied'},
+    ...change,
+  },
   attempts: [...usual, ...more],
 })
+const without6 = {way6: 'no', 'out-forbidden6': '22:unreachable 443:unreachable', 'udp-forbidden6': '22:unreachable'}
 
 export const cases: CasesOf<typeof import('./network.js')> = {
   judgeScan: {
@@ -63,6 +74,7 @@ export const cases: CasesOf<typeof import('./network.js')> = {
       [both(), v4],
       [{scans: [scan({open: [8002]}), scan({protocol: 'udp'})]}, server],
       [both({lost: 8}), v4],
+      [{scans: [scan({open: [8002]}), scan({protocol: 'udp'})]}, serverFor('10.0.0.0/8')],
     ],
     bad: {
       'an open port': [{scans: [scan({open: [22]}), scan({protocol: 'udp'})]}, server, /tcp ports .*: 22$/],
@@ -74,6 +86,11 @@ export const cases: CasesOf<typeof import('./network.js')> = {
         /8002/,
       ],
       'all ports': [both({refused: Array.from({length: 65_535}, (_, index) => index + 1)}), v4, /\(65535\)/],
+      'a port that is allowed to another network only': [
+        {scans: [scan({open: [8002]}), scan({protocol: 'udp'})]},
+        serverFor('192.0.2.0/24'),
+        /tcp ports .*: 8002$/,
+      ],
       'a second address that answers': [
         {scans: [...both().scans, ...both({address: '10.77.0.16', open: [80]}).scans]},
         v4,
@@ -99,18 +116,46 @@ export const cases: CasesOf<typeof import('./network.js')> = {
     },
   },
   judgeForbidden: {
-    good: [[said(), forbidden]],
+    good: [
+      [said(), forbidden],
+      [said({...without6, addresses6: '', routes6: ''}), forbidden],
+      // Of a rule that names the network of our IPv4 address, the other address is forbidden.
+      [
+        said({'out-forbidden': '22:open 443:timeout'}),
+        {...forbidden, rules: [...outbound.rules, {port: 22, protocol: 'tcp', cidr: '10.0.0.0/8'}]},
+      ],
+    ],
     bad: {
-      'an open port': [said({'out-forbidden': '22:closed 443:open'}), forbidden, /443:open/],
-      'an open port on IPv6': [said({'out-forbidden6': '22:open 443:closed'}), forbidden, /22:open/],
+      'an open port': [said({'out-forbidden': '22:timeout 443:open'}), forbidden, /443:open/],
+      'an open port on IPv6': [said({'out-forbidden6': '22:open 443:timeout'}), forbidden, /22:open/],
+      'an open port of a rule for another network': [
+        said({'out-forbidden': '22:open 443:timeout'}),
+        {...forbidden, rules: [{port: 22, protocol: 'tcp', cidr: '192.0.2.0/24'}]},
+        /out-forbidden 22:open/,
+      ],
+      'no program that could send': [
+        said({'out-forbidden': '22:unknown 443:unknown'}),
+        forbidden,
+        /out-forbidden 22:unknown/,
+      ],
+      'a network that is not there': [said({'out-forbidden': '22:unreachable 443:timeout'}), forbidden, /22:unreach/],
+      'datagrams that went nowhere': [said({'udp-forbidden': '22:unreachable 443:sent'}), forbidden, /22:unreach/],
+      'no address': [said({addresses4: ''}), forbidden, /no address of IPv4/],
+      'no route': [said({routes4: ''}), forbidden, /no route of IPv4/],
+      'no way to the host': [said({way4: 'no'}), forbidden, /no way .* IPv4/],
+      'an address of IPv6, and no way to the host': [said(without6), forbidden, /no way .* IPv6/],
       ...Object.fromEntries(
         Object.entries(strangers).map(([name, [packet, text]]) => [name, [said({}, packet), forbidden, text] as const]),
       ),
     },
     missing: {
       'nothing was tried': [said({'out-forbidden': ''}), forbidden],
-      'no datagram was sent': [said({'udp-forbidden': '22'}), forbidden],
-      'one port was not tried': [said({'out-forbidden6': '22:closed'}), forbidden],
+      'no port': [said(), {...forbidden, ports: []}],
+      'no datagram was sent': [said({'udp-forbidden': '22:sent'}), forbidden],
+      'only the request is told': [said({'udp-forbidden': '22 443'}), forbidden],
+      'one port was not tried': [said({'out-forbidden6': '22:timeout'}), forbidden],
+      'nothing of IPv6': [said({addresses6: undefined}), forbidden],
+      'nothing of the routes of IPv6': [said({routes6: undefined}), forbidden],
       'the probe did not say': [said({'out-forbidden': undefined}), forbidden],
       'not one packet': [{...said(), attempts: []}, forbidden],
     },

@@ -9,8 +9,8 @@ export interface Attempt {
   address: string
   /** 0 for a protocol without ports. */
   port: number
-  /** An echo request is a ping of ICMP or ICMPv6. */
-  protocol: 'tcp' | 'udp' | 'echo'
+  /** tcp, udp, or whatever else was seen: an echo is a ping; icmp-5, icmpv6-134, ip-132 and ether-0x88b5 have numbers. */
+  protocol: string
 }
 
 export interface PortRule {
@@ -39,7 +39,7 @@ const linkLocal = ['169.254.0.0/16', 'fe80::/10']
  * answers, be it with an error, never. Our hostile name server does not answer.
  */
 export function mayLeave({protocol, address, port}: Attempt, {rules, resolvers, dhcp}: Outbound): boolean {
-  if (protocol === 'echo') return false
+  if (!['tcp', 'udp'].includes(protocol)) return false
   if (port === dnsPort && resolvers.some((resolver) => isAddress(resolver, address))) return true
   if (protocol === 'udp' && port === 67 && ['255.255.255.255', dhcp].includes(address)) return true
   if (protocol === 'udp' && port === 547 && (address === 'ff02:0:0:0:0:0:1:2' || address.startsWith('fe80:')))
@@ -52,6 +52,15 @@ export function mayLeave({protocol, address, port}: Attempt, {rules, resolvers, 
       : cidr !== null && isWithin(cidr, special) && inNetwork(address, cidr)
   return rules.some((rule) => rule.protocol === protocol && rule.port === port && opens(rule))
 }
+
+/** Whether a port of the guest may answer an address outside. */
+export const mayEnter = (
+  {protocol, port, from}: {protocol: string; port: number; from: string},
+  rules: readonly PortRule[],
+): boolean =>
+  rules.some(
+    (rule) => rule.protocol === protocol && rule.port === port && (rule.cidr === null || inNetwork(from, rule.cidr)),
+  )
 
 /** Packets that may not be there, each once. */
 export const onWire = (attempts: readonly Attempt[], outbound: Outbound): string[] => [
@@ -67,6 +76,8 @@ export interface Scan {
   family: 'IPv4' | 'IPv6'
   protocol: 'tcp' | 'udp'
   address: string
+  /** Ours: a rule may name the network that it is for. */
+  from: string
   /** How many ports were asked. */
   asked: number
   /** Ports that answered: with a program behind them, and with a word that there is none. */
@@ -83,14 +94,13 @@ const tolerated = 8
 /** Nothing answers but what is allowed to. No address that could be asked proves nothing. */
 export const judgeScan = judgingAttack<{scans: readonly Scan[]}>('scans')((
   {scans},
-  {family, allowed}: {family: Scan['family']; allowed: readonly Pick<PortRule, 'port' | 'protocol'>[]},
+  {family, allowed}: {family: Scan['family']; allowed: readonly PortRule[]},
 ) => {
   const own = scans.filter((scan) => scan.family === family)
   const without = (['tcp', 'udp'] as const).filter((protocol) => !own.some((scan) => scan.protocol === protocol))
   if (without.length > 0) return broken(`no address of ${family} was asked by ${without.join(' or ')}`)
-  const problems = own.flatMap(({protocol, address, asked, open, refused, lost}) => {
-    const permitted = allowed.filter((rule) => rule.protocol === protocol).map(({port}) => port)
-    const visible = [...open, ...refused].filter((port) => !permitted.includes(port))
+  const problems = own.flatMap(({protocol, address, from, asked, open, refused, lost}) => {
+    const visible = [...open, ...refused].filter((port) => !mayEnter({protocol, port, from}, allowed))
     const shown = visible.slice(0, 20).join(', ') + (visible.length > 20 ? `, … (${visible.length})` : '')
     return [
       ...(visible.length === 0 ? [] : [`${address} answers at ${protocol} ports that are not allowed: ${shown}`]),
@@ -102,7 +112,9 @@ export const judgeScan = judgingAttack<{scans: readonly Scan[]}>('scans')((
     const said = [open.length > 0 && `open: ${open.join(', ')}`, refused.length > 0 && `closed: ${refused.join(', ')}`]
     return `${protocol} ${address}: ${said.filter(Boolean).join('; ') || 'no port answers'}`
   })
-  const permitted = allowed.map(({protocol, port}) => `${protocol}/${port}`).join(', ') || 'none'
+  const permitted =
+    allowed.map(({protocol, port, cidr}) => `${protocol}/${port}${cidr === null ? '' : `@${cidr}`}`).join(', ') ||
+    'none'
   return defendedUnless(problems, 'powerless', `ports 1 to ${allPorts}: ${answers.join('; ')}; allowed: ${permitted}`)
 })
 
@@ -129,8 +141,23 @@ export interface Connections {
 }
 
 export interface ForbiddenExpectation extends Outbound {
-  /** Ports that the probe has tried. */
+  /** Ports that the probe has tried, by TCP and UDP. */
   ports: readonly number[]
+  /** The addresses at which it has tried them. */
+  four: string
+  six: string
+}
+
+/** How it goes with a port that is closed; whatever else came back, nothing was tried. A datagram may seem to be sent. */
+const closed = {tcp: ['timeout', 'denied', 'refused'], udp: ['timeout', 'denied', 'refused', 'sent']} as const
+
+/** Why nothing can be said of a family. */
+function unreachedWhy(facts: Facts, family: '4' | '6'): string[] {
+  const lacking = (['addresses', 'routes'] as const).filter((name) => facts[name + family] === '')
+  return [
+    ...lacking.map((name) => `the machine has no ${name === 'routes' ? 'route' : 'address'} of IPv${family}`),
+    ...(facts[`way${family}`] === 'yes' ? [] : [`the machine has no way to the host on IPv${family}`]),
+  ]
 }
 
 /** Ports that are not allowed cannot be reached: the machine says so, and the wire is asked, too. */
@@ -138,26 +165,31 @@ export const judgeForbidden = judgingAttack<Connections>(
   'facts',
   'attempts',
 )(({facts, attempts}, expected: ForbiddenExpectation) => {
-  const problems = ['out-forbidden', 'out-forbidden6'].flatMap((fact) => {
-    const said = wordsOf(facts[fact])
-    return expected.ports.flatMap((port) => {
-      if (said.includes(`${port}:closed`)) return []
-      return [
-        said.includes(`${port}:open`) ? `${fact} ${port}:open` : `${fact} does not say how it went at port ${port}`,
-      ]
-    })
+  const {ports, four, six} = expected
+  const missing = ['addresses4', 'routes4', 'addresses6', 'routes6'].filter((name) => facts[name] === undefined)
+  if (missing.length > 0) return broken(`the probe did not say: ${missing.join(', ')}`)
+  if (ports.length === 0) return broken('no port was tried')
+  // A kernel without IPv6 cannot try it; one with an address has to.
+  const has6 = facts['addresses6'] !== '' && facts['routes6'] !== ''
+  const tries = (['tcp', 'udp'] as const).flatMap((protocol) => {
+    const fact = protocol === 'tcp' ? 'out-forbidden' : 'udp-forbidden'
+    return [{protocol, fact, address: four}, ...(has6 ? [{protocol, fact: `${fact}6`, address: six}] : [])]
   })
-  const sent = wordsOf(facts['udp-forbidden'])
-  problems.push(
-    ...expected.ports
-      .filter((port) => !sent.includes(String(port)))
-      .map((port) => `no datagram was sent to port ${port}`),
+  const forbidden = tries.flatMap((one) =>
+    ports.filter((port) => !mayLeave({...one, port}, expected)).map((port) => ({...one, port})),
   )
+  const problems = [...unreachedWhy(facts, '4'), ...(has6 ? unreachedWhy(facts, '6') : [])]
+  for (const {protocol, fact, port} of forbidden) {
+    const said = wordsOf(facts[fact]).filter((word) => word.startsWith(`${port}:`))
+    const ends = closed[protocol].map((end) => `${port}:${end}`)
+    if (said.length === 0) problems.push(`${fact} does not say how it went at port ${port}`)
+    problems.push(...said.filter((word) => !ends.includes(word)).map((word) => `${fact} ${word}`))
+  }
   if (attempts.length === 0) problems.push('not one packet of the machine was seen')
   problems.push(...onWire(attempts, expected).map((packet) => `a packet to ${packet} is on the wire`))
-  // By TCP and UDP, on IPv4 and IPv6.
-  const tried = 4 * expected.ports.length
-  return defendedUnless(problems, 'powerless', `${tried} attempts, no packet of them is on the wire`)
+  const without = has6 ? '' : '; IPv6 was not tried, of which the machine has no address or no route'
+  const reason = `${forbidden.length} attempts, no packet of them is on the wire${without}`
+  return defendedUnless(problems, 'powerless', reason)
 })
 
 /** Ports that are allowed can be reached: else nothing is known of those that cannot. */

@@ -44,7 +44,7 @@ import {judgeAllowed, judgeForbidden, type Attempt} from '../../judges/network.j
 import type {Bench} from '../bench.js'
 import {firstDisk, layeredDisk} from '../machine.js'
 import type {Manipulation} from '../manipulation.js'
-import {hardeningOf, inboundRules, outboundOf, outboundPorts} from '../ports.js'
+import {forbiddenPorts, hardeningOf, inboundRules, outboundOf, outboundPorts} from '../ports.js'
 import {guestMac, HostileHost} from '../wire/host.js'
 import {layWire} from '../wire/wire.js'
 
@@ -53,10 +53,10 @@ const host4 = '10.77.0.2'
 const host6 = '2001:db8:77::2'
 /** Ports that hardly anybody allows. Not 53: our own host is the name server that DHCP names, and may be asked. */
 const forbidden = [22, 80, 443, 853, 4444, 31_337]
-const notAllowed = (subject: Bench['subject']) => {
-  const allowed = outboundOf(subject).rules.filter(({protocol}) => protocol === 'tcp')
-  return forbidden.filter((port) => !allowed.some((rule) => rule.port === port))
-}
+/** Those that are closed at either address of ours: the judge asks the rules what each of them is to be. */
+const notAllowed = (subject: Bench['subject']) => [
+  ...new Set([host4, host6].flatMap((address) => forbiddenPorts(subject, address, forbidden, ['tcp', 'udp']))),
+]
 
 export interface Probe {
   facts: Facts
@@ -99,7 +99,7 @@ async function makeCopy({subject}: Bench, canary: Buffer, control: Buffer): Prom
           ...{
             'host-four': host4,
             'host-six': host6,
-            allowed: outboundPorts(subject).map(String),
+            allowed: outboundPorts(subject, host4).map(String),
             forbidden: notAllowed(subject).map(String),
           },
         }),
@@ -277,17 +277,18 @@ export function insideManipulations(inside: Inside): Manipulation[] {
       {
         id: 'outbound-forbidden',
         title: 'A port that is not allowed cannot be reached from inside',
-        action: `connects as root to the ports ${forbidden.join(', ')} by TCP and sends datagrams to them, on IPv4 and IPv6; everybody outside would answer`,
+        action: `connects as root to the ports ${forbidden.join(', ')}, and to those of rules for other networks, by TCP and sends datagrams to them, on IPv4 and IPv6; everybody outside would answer`,
         quick: true,
       },
-      (probe, {subject}) => judgeForbidden(probe, {...outboundOf(subject), ports: notAllowed(subject)}),
+      (probe, {subject}) =>
+        judgeForbidden(probe, {...outboundOf(subject), ports: notAllowed(subject), four: host4, six: host6}),
     ),
     {
       ...{id: 'outbound-allowed', group: 'inside', title: 'A port that is allowed can be reached from inside'},
       action: 'connects as root to each allowed port',
       run: async (bench) => {
-        const ports = outboundPorts(bench.subject)
-        if (ports.length === 0) return skipped('this image allows none at any address')
+        const ports = outboundPorts(bench.subject, host4)
+        if (ports.length === 0) return skipped('this image allows none at our address')
         return judgeAllowed(await inside.probe(), {ports})
       },
     },

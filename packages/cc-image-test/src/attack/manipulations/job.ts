@@ -11,6 +11,7 @@ import {bootAndWatch, developmentKeys} from 'cc-core/vm'
 
 import {describeExit} from '../../judges/console-text.js'
 import {factsOf, type Facts} from '../../judges/facts.js'
+import type {Attempt, Outbound} from '../../judges/network.js'
 import {
   judgeExposure,
   judgeJobCalls,
@@ -27,7 +28,7 @@ import {
 import type {Bench} from '../bench.js'
 import {firstDisk, layeredDisk} from '../machine.js'
 import type {Manipulation} from '../manipulation.js'
-import {outboundPorts} from '../ports.js'
+import {forbiddenPorts, outboundOf, outboundPorts} from '../ports.js'
 import {guestMac, HostileHost} from '../wire/host.js'
 import {layWire} from '../wire/wire.js'
 
@@ -40,6 +41,7 @@ const said = (line: string) => line.replace(/^\[ *\d+\.\d+\] job-probe\[\d+\]: /
 
 interface Job {
   facts: Facts
+  attempts: readonly Attempt[]
   /** What systemd-analyze said; null where this host has none that can. */
   exposure: string | null
 }
@@ -47,6 +49,7 @@ interface Job {
 /** What the sandbox of an image is to be, of its own configuration. */
 interface Sandbox {
   config: Config
+  outbound: Outbound
   allowed: number[]
   forbidden: number[]
   /** TCP ports of rules that name link-local addresses, which no other rule opens. */
@@ -55,11 +58,11 @@ interface Sandbox {
 
 function sandboxOf({subject}: Bench): Sandbox {
   const config = parseConfig(subject.image.manifest.config)
-  const allowed = outboundPorts(subject)
+  const allowed = outboundPorts(subject, host)
   const named = (config.hardening.network.outbound ?? []).filter(({cidr}) => cidr?.startsWith('169.254.'))
   return {
-    ...{config, allowed, metadata: named.map(({port}) => port)},
-    forbidden: unusual.filter((port) => !allowed.includes(port)),
+    ...{config, allowed, outbound: outboundOf(subject), metadata: named.map(({port}) => port)},
+    forbidden: forbiddenPorts(subject, host, unusual),
   }
 }
 
@@ -107,7 +110,7 @@ async function runJob(bench: Bench, takes: boolean): Promise<Job> {
       throw new Error(
         `${outside.attempts.length} packets, and the job does not come to its end: ${describeExit(result)}`,
       )
-    return {facts, exposure: existsSync(score) ? readFileSync(score, 'utf8') : null}
+    return {facts, attempts: outside.attempts, exposure: existsSync(score) ? readFileSync(score, 'utf8') : null}
   } finally {
     wire.close()
   }
@@ -120,10 +123,13 @@ export function jobManipulations(wanted: (manipulation: Manipulation) => boolean
   const tries = 'tries it as a job, in the sandbox of nvflare.service'
   const one = (
     {id, title, action = tries, quick = false}: {id: string; title: string; action?: string; quick?: boolean},
-    judge: (facts: Facts, sandbox: Sandbox) => Verdict,
+    judge: (facts: Facts, sandbox: Sandbox, job: Job) => Verdict,
   ): Manipulation => ({
     ...{id, title, action, quick, group: 'job'},
-    run: async (bench) => judge((await job(bench)).facts, sandboxOf(bench)),
+    run: async (bench) => {
+      const found = await job(bench)
+      return judge(found.facts, sandboxOf(bench), found)
+    },
   })
   const place = ({config: {hardening}}: Sandbox) => ({
     workspace: hardening.workspace,
@@ -165,7 +171,7 @@ export function jobManipulations(wanted: (manipulation: Manipulation) => boolean
     one({id: 'job-devices', title: 'A job opens no device of the machine'}, (facts) => judgeJobDevices(facts)),
     one(
       {id: 'job-network', title: 'A job connects to allowed ports only, and to no metadata service'},
-      (facts, sandbox) => judgeJobNetwork(facts, sandbox),
+      (_, {outbound, ...ports}, found) => judgeJobNetwork(found, {...outbound, ...ports, host}),
     ),
     limits,
     {

@@ -3,11 +3,11 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import type {BootResult} from 'cc-core/vm'
 
 import {describeExit} from '../../judges/console-text.js'
-import {judgeScan, judgeSilence, type Scan} from '../../judges/network.js'
+import {judgeScan, judgeSilence, mayEnter, type Scan} from '../../judges/network.js'
 import {judgeBoot, type Bench} from '../bench.js'
 import type {Manipulation} from '../manipulation.js'
 import {inboundRules, outboundOf} from '../ports.js'
-import {guestMac, HostileHost} from '../wire/host.js'
+import {guestMac, HostileHost, ownAddresses} from '../wire/host.js'
 import {layWire} from '../wire/wire.js'
 
 /** What one boot on the wire of a hostile host showed. */
@@ -42,7 +42,11 @@ async function boot(bench: Bench, families: readonly Scan['family'][]): Promise<
         host.advertise()
         await sleep(3000)
         const v4 = host.guestAddress4()
-        const awaited = inboundRules(bench.subject).filter(({protocol}) => protocol === 'tcp')
+        const rules = inboundRules(bench.subject)
+        const from = ownAddresses[0]
+        const awaited = rules.filter(
+          ({protocol, port}) => protocol === 'tcp' && mayEnter({protocol, port, from}, rules),
+        )
         if (host.address4 !== null)
           await Promise.all(awaited.map(({port}) => host.awaitOpen(v4, port, servicePatienceMs, signal)))
         const addresses = [

@@ -23,10 +23,11 @@ export function ipv6(text: string): Address {
   return address
 }
 
-export const showAddress = (address: Address): string =>
-  address.length === 4
-    ? [...address].join('.')
-    : Array.from({length: 8}, (_, index) => address.readUInt16BE(2 * index).toString(16)).join(':')
+export function showAddress(address: Address): string {
+  if (address.length === 4) return [...address].join('.')
+  if (address.length === 6) return Array.from(address, (byte) => byte.toString(16).padStart(2, '0')).join(':')
+  return Array.from({length: 8}, (_, index) => address.readUInt16BE(2 * index).toString(16)).join(':')
+}
 
 export const ethernet = (to: Address, from: Address, type: number, payload: Buffer): Buffer =>
   Buffer.concat([to, from, uint16(type), payload])
@@ -112,9 +113,12 @@ export const arp = ({operation, senderMac, senderIp, targetMac, targetIp}: ArpPa
 export interface Frame {
   to: Address
   from: Address
+  etherType: number
   arp?: ArpPacket
   source?: Address
   destination?: Address
+  /** Of what IP carries, behind the headers that only tell of options. */
+  protocol?: number
   tcp?: TcpSegment
   udp?: {sourcePort: number; destinationPort: number; payload: Buffer}
   icmpv6?: {type: number; body: Buffer}
@@ -124,26 +128,33 @@ export interface Frame {
 /** Read a frame; whatever is cut off or unknown is left out. */
 export function parseFrame(raw: Buffer): Frame | null {
   if (raw.length < 14) return null
-  const frame = {to: raw.subarray(0, 6), from: raw.subarray(6, 12)}
   const [type, payload] = [raw.readUInt16BE(12), raw.subarray(14)]
+  const frame = {to: raw.subarray(0, 6), from: raw.subarray(6, 12), etherType: type}
   if (type === etherTypes.arp && payload.length >= 28) return {...frame, arp: parseArp(payload)}
   if (type === etherTypes.ipv4 && payload.length >= 20) {
     const length = ((payload[0] ?? 0) & 15) * 4
     const [source, destination] = [payload.subarray(12, 16), payload.subarray(16, 20)]
     const content = payload.subarray(length, Math.max(length, payload.readUInt16BE(2)))
-    return {...frame, source, destination, ...parseTransport(payload[9] ?? 0, content)}
+    const protocol = payload[9] ?? 0
+    // A later fragment begins with no header of what it carries.
+    const transport = (payload.readUInt16BE(6) & 0x1fff) === 0 ? parseTransport(protocol, content) : {}
+    return {...frame, source, destination, protocol, ...transport}
   }
   if (type === etherTypes.ipv6 && payload.length >= 40) {
     const [source, destination] = [payload.subarray(8, 24), payload.subarray(24, 40)]
-    return {...frame, source, destination, ...parseTransport(...skipHopByHop(payload[6] ?? 0, payload.subarray(40)))}
+    const [protocol, content] = skipOptions(payload[6] ?? 0, payload.subarray(40))
+    return {...frame, source, destination, protocol, ...parseTransport(protocol, content)}
   }
   return frame
 }
 
-/** Multicast reports come behind a hop-by-hop header. */
-function skipHopByHop(next: number, payload: Buffer): [number, Buffer] {
-  if (next !== 0 || payload.length < 8) return [next, payload]
-  return [payload[0] ?? 0, payload.subarray(((payload[1] ?? 0) + 1) * 8)]
+/**
+ * What comes behind hop-by-hop and destination options: multicast reports do, and anything may. A routing or a fragment
+ * header is not skipped: the address or the ports that count are then elsewhere.
+ */
+function skipOptions(next: number, payload: Buffer): [number, Buffer] {
+  if (![0, 60].includes(next) || payload.length < 8) return [next, payload]
+  return skipOptions(payload[0] ?? 0, payload.subarray(((payload[1] ?? 0) + 1) * 8))
 }
 
 const parseArp = (raw: Buffer): ArpPacket => ({

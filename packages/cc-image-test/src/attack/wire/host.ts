@@ -10,6 +10,7 @@ import {
   ipv6,
   mac,
   parseFrame,
+  protocols,
   showAddress,
   tcp,
   tcpFlags,
@@ -28,8 +29,17 @@ const host6 = ipv6('fe80::5054:ff:fe77:2')
 const prefix6 = ipv6('2001:db8:77::')
 const everybody = mac('ff:ff:ff:ff:ff:ff')
 const allNodes = ipv6('ff02::1')
+const allRouters = ipv6('ff02::2')
+const reportRouters = ipv6('ff02::16')
 const ndp = {routerSolicitation: 133, routerAdvertisement: 134, neighborSolicitation: 135, neighborAdvertisement: 136}
+const multicastReport = 143
 const echoRequest = {icmp: 8, icmpv6: 128}
+const echoReply = 129
+const unreachable = {icmp: 3, icmpv6: 1}
+/** Number and sequence of our only ping. */
+const ping = Buffer.from([0, 1, 0, 1])
+/** Our SYN has the one before: whoever answers it says this number. */
+const acknowledged = 1001
 
 /** Of this host: what it hands out by DHCP, and by router advertisements, as name server too. */
 export const ownAddresses = [showAddress(host4), showAddress(host6)] as const
@@ -39,7 +49,8 @@ const scanPorts = {tcp: 40_000, udp: 40_002}
 
 /**
  * Everything that a guest has for a network, in the hands of whoever owns the host: the one neighbour, DHCP server, name
- * server and router. It takes every connection, and writes down what was tried.
+ * server and router. It takes every connection, and writes down every packet but those without which no guest has a
+ * network, and those that answer what we asked.
  */
 export class HostileHost {
   readonly attempts: Attempt[] = []
@@ -53,6 +64,9 @@ export class HostileHost {
    * 3.8.1), which is in the middle of the scans that come next.
    */
   readonly #answers = new Map<string, 'open' | 'refused'>()
+  /** The ports of the guest that were asked, by protocol, its address and the port of ours. */
+  readonly #asked = new Map<string, Uint8Array>()
+  #pinged = false
 
   constructor(
     private readonly wire: Wire,
@@ -60,7 +74,8 @@ export class HostileHost {
   ) {
     wire.onFrame((raw) => {
       const frame = parseFrame(raw)
-      if (frame !== null) this.#receive(frame)
+      if (frame === null) this.attempts.push({protocol: 'ether-cut', address: '', port: 0})
+      else this.#receive(frame)
     })
   }
 
@@ -78,7 +93,8 @@ export class HostileHost {
     const server = Buffer.concat([Buffer.from([25, 3, 0, 0, 0, 1, 0x51, 0x80]), host6])
     const body = Buffer.concat([Buffer.from([64, 0x08, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0]), prefix, server])
     this.#send6(allNodes, icmpv6(host6, allNodes, ndp.routerAdvertisement, body))
-    this.#send6(allNodes, icmpv6(host6, allNodes, echoRequest.icmpv6, Buffer.from([0, 1, 0, 1])))
+    this.#pinged = true
+    this.#send6(allNodes, icmpv6(host6, allNodes, echoRequest.icmpv6, ping))
   }
 
   /**
@@ -89,8 +105,7 @@ export class HostileHost {
     address: Address,
     protocol: Scan['protocol'],
     signal: AbortSignal,
-  ): Promise<Pick<Scan, 'asked' | 'open' | 'refused' | 'lost'>> {
-    const own = address.length === 4 ? host4 : sourceFor(address)
+  ): Promise<Pick<Scan, 'from' | 'asked' | 'open' | 'refused' | 'lost'>> {
     const answers = this.#answers
     for (let port = 1; port <= 65_535; port++) answers.delete(keyOf(protocol, address, port))
     let [lost, asked] = [0, 0]
@@ -99,8 +114,8 @@ export class HostileHost {
         if (signal.aborted) break
         if (pass === 0) asked++
         if (!answers.has(keyOf(protocol, address, port))) {
-          if (protocol === 'tcp') this.#syn(own, address, port, pass)
-          else this.#sendIp(address, udp(own, address, {from: scanPorts.udp, to: port}, Buffer.from([0])))
+          if (protocol === 'tcp') this.#syn(address, port, pass)
+          else this.#datagram(address, port)
         }
         // The guest answers ARP whatever its firewall says. So when it does, it has taken what was sent before.
         if (port % 128 === 0 && !(await this.isHeard(signal))) lost++
@@ -109,15 +124,14 @@ export class HostileHost {
     await sleep(1000)
     const all = Array.from({length: 65_535}, (_, index) => index + 1)
     const ports = (answer: string) => all.filter((port) => answers.get(keyOf(protocol, address, port)) === answer)
-    return {asked, open: ports('open'), refused: ports('refused'), lost}
+    return {from: showAddress(neighbourOf(address)), asked, open: ports('open'), refused: ports('refused'), lost}
   }
 
   /** Wait for a program behind a port: what starts late is to be seen by a scan, too. Whether it came in time. */
   async awaitOpen(address: Address, port: number, patienceMs: number, signal: AbortSignal): Promise<boolean> {
-    const own = address.length === 4 ? host4 : sourceFor(address)
     const open = () => this.#answers.get(keyOf('tcp', address, port)) === 'open'
     for (const end = Date.now() + patienceMs; !open() && Date.now() < end && !signal.aborted;) {
-      this.#syn(own, address, port, 0)
+      this.#syn(address, port, 0)
       await sleep(1000)
     }
     return open()
@@ -125,9 +139,29 @@ export class HostileHost {
 
   guestAddress4 = (): Address => guest4
 
-  #syn(from: Address, to: Address, port: number, pass: number): void {
-    const segment = {sourcePort: scanPorts.tcp + pass, destinationPort: port, sequence: 1000, acknowledgement: 0}
-    this.#sendIp(to, tcp(from, to, {...segment, flags: tcpFlags.syn}))
+  #syn(to: Address, port: number, pass: number): void {
+    const sourcePort = scanPorts.tcp + pass
+    const segment = {sourcePort, destinationPort: port, sequence: acknowledged - 1, acknowledgement: 0}
+    this.#remember(protocols.tcp, to, port, sourcePort)
+    this.#sendIp(to, tcp(neighbourOf(to), to, {...segment, flags: tcpFlags.syn}))
+  }
+
+  #datagram(to: Address, port: number): void {
+    this.#remember(protocols.udp, to, port, scanPorts.udp)
+    this.#sendIp(to, udp(neighbourOf(to), to, {from: scanPorts.udp, to: port}, Buffer.from([0])))
+  }
+
+  #remember(protocol: number, address: Address, port: number, ownPort: number): void {
+    const key = keyOf(String(protocol), address, ownPort)
+    const ports = this.#asked.get(key) ?? new Uint8Array(65_536)
+    ports[port] = 1
+    this.#asked.set(key, ports)
+  }
+
+  /** Whether we have asked a port of the guest, from an address and a port of ours. */
+  #hasAsked(protocol: number, guest: {address: Address; port: number}, own: {address: Address; port: number}): boolean {
+    const ports = this.#asked.get(keyOf(String(protocol), guest.address, own.port))
+    return ports?.[guest.port] === 1 && own.address.equals(neighbourOf(guest.address))
   }
 
   /** Whether the guest answers on the level below IP within 5 seconds. */
@@ -144,12 +178,13 @@ export class HostileHost {
 
   #receive(frame: Frame): void {
     this.#guestMac = Buffer.from(frame.from)
-    if (frame.arp !== undefined) this.#onArp(frame.arp)
     if (frame.source?.length === 16) this.#learn6(frame.source)
-    if (frame.icmpv6 !== undefined) this.#onNdp(frame)
-    this.#onIcmp(frame)
-    if (frame.udp !== undefined) this.#onUdp(frame)
-    if (frame.tcp !== undefined) this.#onTcp(frame)
+    if (frame.arp !== undefined) this.#onArp(frame.arp)
+    else if (frame.udp !== undefined) this.#onUdp(frame)
+    else if (frame.tcp !== undefined) this.#onTcp(frame)
+    else if (frame.icmp !== undefined || frame.icmpv6 !== undefined) this.#onIcmp(frame)
+    else if (frame.destination !== undefined) this.#note(`ip-${frame.protocol ?? 0}`, frame.destination, 0)
+    else this.#note(`ether-0x${frame.etherType.toString(16).padStart(4, '0')}`, frame.to, 0)
   }
 
   #onArp({operation, senderMac, senderIp, targetIp}: NonNullable<Frame['arp']>): void {
@@ -180,17 +215,35 @@ export class HostileHost {
     }
   }
 
-  /** A ping of the guest, or its word that a port of UDP has no program behind it (RFC 792, RFC 4443). */
-  #onIcmp({icmp, icmpv6: message, destination}: Frame): void {
+  #onIcmp(frame: Frame): void {
+    const {icmp, icmpv6: message, destination} = frame
     if (destination === undefined) return
+    this.#onNdp(frame)
+    if (this.#isRefusal(frame) || isNeighbourly(frame)) return
     if (icmp?.type === echoRequest.icmp || message?.type === echoRequest.icmpv6) this.#note('echo', destination, 0)
+    else if (icmp !== undefined) this.#note(`icmp-${icmp.type}`, destination, 0)
+    else if (message?.type !== echoReply || !this.#pinged || !destination.equals(host6) || !message.body.equals(ping))
+      this.#note(`icmpv6-${message?.type ?? 0}`, destination, 0)
+  }
+
+  /** The guest's word that a port which we asked has no program behind it (RFC 792, RFC 4443). */
+  #isRefusal({icmp, icmpv6: message}: Frame): boolean {
     // Behind the header of the packet that it is about, of IPv4 with options, come the ports.
-    const about = icmp?.type === 3 ? icmp.body : message?.type === 1 ? message.body.subarray(4) : undefined
-    if (about === undefined || about.length < 1) return
-    const header = icmp === undefined ? 40 : ((about[0] ?? 0) & 15) * 4
-    if (about.length < header + 4 || about.readUInt16BE(header) !== scanPorts.udp) return
-    const asked = icmp === undefined ? about.subarray(24, 40) : about.subarray(16, 20)
-    this.#answer('udp', asked, about.readUInt16BE(header + 2), 'refused')
+    const is4 = icmp?.type === unreachable.icmp
+    const about = is4 ? icmp.body : message?.type === unreachable.icmpv6 ? message.body.subarray(4) : Buffer.alloc(0)
+    const header = is4 ? ((about[0] ?? 0) & 15) * 4 : 40
+    if (about.length < Math.max(header, 20) + 4) return false
+    const [from, to] = is4
+      ? [about.subarray(12, 16), about.subarray(16, 20)]
+      : [about.subarray(8, 24), about.subarray(24, 40)]
+    const [ownPort, port, protocol] = [
+      about.readUInt16BE(header),
+      about.readUInt16BE(header + 2),
+      about[is4 ? 9 : 6] ?? 0,
+    ]
+    if (!this.#hasAsked(protocol, {address: to, port}, {address: from, port: ownPort})) return false
+    this.#answer(protocol === protocols.tcp ? 'tcp' : 'udp', to, port, 'refused')
+    return true
   }
 
   #answer(protocol: Scan['protocol'], address: Address, port: number, answer: 'open' | 'refused'): void {
@@ -200,7 +253,11 @@ export class HostileHost {
 
   #onUdp({udp: datagram, source, destination}: Frame): void {
     if (datagram === undefined || source === undefined || destination === undefined) return
-    if (datagram.destinationPort === scanPorts.udp) {
+    const [guest, own] = [
+      {address: source, port: datagram.sourcePort},
+      {address: destination, port: datagram.destinationPort},
+    ]
+    if (this.#hasAsked(protocols.udp, guest, own)) {
       this.#answer('udp', source, datagram.sourcePort, 'open')
       return
     }
@@ -216,15 +273,22 @@ export class HostileHost {
   #onTcp({tcp: segment, source, destination}: Frame): void {
     if (segment === undefined || source === undefined || destination === undefined) return
     const {flags, sourcePort, destinationPort, sequence} = segment
-    if (destinationPort === scanPorts.tcp || destinationPort === scanPorts.tcp + 1) {
-      const answer = (flags & tcpFlags.rst) !== 0 ? 'refused' : (flags & tcpFlags.syn) !== 0 ? 'open' : null
-      if (answer !== null) this.#answer('tcp', source, sourcePort, answer)
+    const [guest, own] = [
+      {address: source, port: sourcePort},
+      {address: destination, port: destinationPort},
+    ]
+    const {syn, rst, ack} = tcpFlags
+    // Our SYN is all that we send there, so nothing else comes back (RFC 9293, sections 3.5 and 3.10.7).
+    const answers = (flags & ack) !== 0 && (flags & (syn | rst)) !== 0 && segment.acknowledgement === acknowledged
+    if (answers && this.#hasAsked(protocols.tcp, guest, own)) {
+      this.#answer('tcp', source, sourcePort, (flags & rst) !== 0 ? 'refused' : 'open')
       return
     }
-    if ((flags & tcpFlags.syn) === 0) return
+    // Of a connection of its own, each segment goes to where the first one went: it may be there if that one may.
     this.#note('tcp', destination, destinationPort)
+    if ((flags & (syn | ack)) !== syn) return
     const reply = {sourcePort: destinationPort, destinationPort: sourcePort, sequence: 1, acknowledgement: sequence + 1}
-    this.#sendIp(source, tcp(destination, source, {...reply, flags: tcpFlags.syn | tcpFlags.ack}))
+    this.#sendIp(source, tcp(destination, source, {...reply, flags: syn | ack}))
   }
 
   #note(protocol: Attempt['protocol'], address: Address, port: number): void {
@@ -242,11 +306,25 @@ export class HostileHost {
   }
 }
 
-const keyOf = (protocol: Scan['protocol'], address: Address, port: number) =>
-  `${protocol} ${address.toString('hex')} ${port}`
+const keyOf = (protocol: string, address: Address, port: number) => `${protocol} ${address.toString('hex')} ${port}`
 
-/** A neighbour of the guest's own network. */
-function sourceFor(address: Address): Address {
+/**
+ * Without these a guest has no network of IPv6: what it asks routers and neighbours, and answers those (RFC 4861; RFC 4862
+ * before it takes an address), and its word which multicast groups of neighbours it listens to (RFC 3810, section 5.2.14).
+ * The kernel sends them by itself. Not the report of IPv4, IGMP: nothing joins a group there, and no rule of ours lets it
+ * out.
+ */
+function isNeighbourly({icmpv6: message, destination}: Frame): boolean {
+  if (message === undefined || destination === undefined) return false
+  const {type} = message
+  if (type === ndp.routerSolicitation) return destination.equals(allRouters)
+  if (type === multicastReport) return destination.equals(reportRouters)
+  return type === ndp.neighborSolicitation || type === ndp.neighborAdvertisement
+}
+
+/** An address of ours, as a neighbour in the guest's own network. */
+function neighbourOf(address: Address): Address {
+  if (address.length === 4) return host4
   if (address[0] === 0xfe) return host6
   return Buffer.concat([address.subarray(0, 8), host6.subarray(8)])
 }
