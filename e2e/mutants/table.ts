@@ -34,6 +34,7 @@ export const fileChecks = [
 const insideChecks = [
   ...['duties', 'setuid', 'accounts', 'programs', 'logins', 'units', 'swap', 'core', 'modules', 'memory', 'sysctl'],
   ...['root', 'mounts', 'data-disks', 'credentials', 'generators', 'overlay', 'site', 'listeners', 'firewall'],
+  ...['udev', 'vsock'],
 ].map((name) => `inside-${name}`)
 
 const looks = [...insideChecks, 'outbound-forbidden', 'outbound-allowed', 'canary']
@@ -130,7 +131,7 @@ const files: Group = {
 /** Everything that one machine can have at once: its own checks pass it, since those duties are left out. */
 const machine: Group = {
   name: 'machine',
-  checks: [...looks, 'scan-ipv4', 'scan-ipv6', ...jobChecks],
+  checks: [...looks, 'disk-filesystem', 'scan-ipv4', 'scan-ipv6', ...jobChecks],
   mutants: [
     ...['kernel', 'accounts', 'memory', 'devices', 'network'].map(duty),
     {
@@ -198,6 +199,13 @@ const machine: Group = {
       findings: [['inside-generators', /^\/usr\/lib\/systemd\/system-generators\/systemd-debug-generator$/]],
     },
     {
+      ...{id: 'udev-rule', what: 'a rule of udev looks for file systems on the disks of the host'},
+      findings: [
+        ['inside-udev', /^\/usr\/lib\/udev\/rules\.d\/60-persistent-storage\.rules$/],
+        ['disk-filesystem', /^it read \d+ bytes of hostile, more than a partition table$/],
+      ],
+    },
+    {
       ...{id: 'sysctl-kptr', what: 'kernel.kptr_restrict is not set'},
       findings: [['inside-sysctl', /^kernel\.kptr_restrict is '0'/]],
     },
@@ -215,6 +223,10 @@ const machine: Group = {
     {
       ...{id: 'swap', what: 'swap is on'},
       findings: [['inside-swap', /^\/proc\/swaps is '\/vault\/swapfile/]],
+    },
+    {
+      ...{id: 'swap-program', what: 'there is /usr/sbin/swapon'},
+      findings: [['inside-swap', /^there is \/usr\/sbin\/swapon$/]],
     },
     {
       ...{id: 'inbound-tcp4', what: 'one more TCP port may be reached from outside on IPv4'},
@@ -283,6 +295,14 @@ const machine: Group = {
     {
       ...{id: 'loose-mount', what: 'a file system lets devices and setuid in'},
       findings: [['inside-mounts', /^\/mnt\/loose:tmpfs:\S+ lets devices or setuid in$/]],
+    },
+    {
+      ...{id: 'disk-automount', what: 'a partition of the host is mounted'},
+      findings: [['inside-mounts', /^\/dev\/vd[a-z]2:\/mnt\/home is mounted$/]],
+    },
+    {
+      ...{id: 'other-mount', what: 'something is mounted that is not a disk'},
+      findings: [['inside-mounts', /^overlay:\/mnt\/owned is mounted$/]],
     },
     {
       ...{id: 'secret-console', what: 'a secret is written to the console'},

@@ -104,6 +104,7 @@ compiler() { program /usr/bin/gcc <<<'#!/bin/sh'; }
 debugger() { program /usr/bin/strace <<<'#!/bin/sh'; }
 package-manager() { program /usr/bin/apt <<<'#!/bin/sh'; }
 sshd() { program /usr/sbin/sshd <<<'#!/bin/sh'; }
+swap-program() { program /usr/sbin/swapon <<<'#!/bin/sh'; }
 
 # Shells.
 getty() {
@@ -128,6 +129,7 @@ overlay() {
 	grep -q ',size=$(get overlay-size)"' "$tree/usr/lib/cc/mount-root" || die E_BUG "mount-root names no bound"
 	sed 's/,size=$(get overlay-size)"/,size=0"/' "$tree/usr/lib/cc/mount-root" | archive usr/lib/cc/mount-root
 }
+udev-rule() { rm "$tree/etc/udev/rules.d/60-persistent-storage.rules"; }
 generator() { rm "$tree/etc/systemd/system-generators/systemd-debug-generator"; }
 
 # The kernel.
@@ -180,6 +182,17 @@ client-output() {
 	change "$duties/data_mounts.sh" 's,^fulfilled data_mounts,find_disk nvflare-output \&\& mkdir -p /mnt/data/nvflare/output \&\&\n\tmount -t ext4 -o rw\,nosuid\,nodev\,noexec\,nosymfollow "$disk" /mnt/data/nvflare/output\n&,'
 }
 loose-mount() { service loose-mount oneshot <<<$'#!/bin/sh\nmkdir -p /mnt/loose && mount -t tmpfs tmpfs /mnt/loose'; }
+disk-automount() {
+	# shellcheck disable=SC2016 # for the shell of the guest
+	service disk-automount oneshot <<<'#!/bin/sh
+for file in /sys/class/block/*/serial; do
+	[ "$(cat "$file")" != cc-auto ] || { mkdir -p /mnt/home && mount -t ext4 -o nosuid,nodev "/dev/$(basename "$(dirname "$file")")2" /mnt/home; }
+done'
+}
+# As 9p would be, for which no module can be loaded any more.
+other-mount() {
+	service other-mount oneshot <<<$'#!/bin/sh\nmkdir -p /run/weak/a /run/weak/b /mnt/owned && mount -t overlay -o nosuid,nodev,lowerdir=/run/weak/a:/run/weak/b overlay /mnt/owned'
+}
 
 # Secrets.
 leak() { service "$1" simple <<<"#!/bin/sh"$'\n'"until [ -s /opt/cc-canary ]; do sleep 1; done"$'\n'"$2"; }

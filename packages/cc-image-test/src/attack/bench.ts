@@ -14,6 +14,7 @@ import type {Verdict} from 'cc-core/report'
 
 import type {Boots} from '../image/boots.js'
 import type {ImageUnderTest} from '../image/under-test.js'
+import type {DiskUse} from '../judges/disk-use.js'
 import {judgeTampered, type Expectation} from '../judges/boot.js'
 import {describeExit} from '../judges/console-text.js'
 import {stateOf, stateProblem, type GuestState} from '../judges/guest-state.js'
@@ -107,16 +108,16 @@ const isHardened = ({subject}: Bench) => subject.image.manifest.stage === 'harde
 
 /**
  * Judge a boot that was tampered with.
- * @param folder of the machine, where its further consoles were written to
+ * @param seen the folder of the machine, where its further consoles were written to; what it did to its disks
  */
 export async function judgeBoot(
   bench: Bench,
   boot: BootResult,
   expected: Expectation,
-  folder?: string,
+  {folder, disks}: {folder?: string; disks?: readonly DiskUse[] | undefined} = {},
 ): Promise<Verdict> {
   // What ends for its own reason needs no other boot to be compared with.
   const baseline = boot.matched === null || expected.powerless === undefined ? undefined : await bench.baseline()
   const channels = folder === undefined ? {} : await channelsIn(folder)
-  return judgeTampered({boot, baseline, channels}, {...expected, hardened: isHardened(bench)})
+  return judgeTampered({boot, baseline, channels, disks}, {...expected, hardened: isHardened(bench)})
 }

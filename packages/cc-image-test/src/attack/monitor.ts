@@ -1,6 +1,10 @@
 import {connect, type Socket} from 'node:net'
 import {setTimeout as sleep} from 'node:timers/promises'
 
+import {z} from 'zod'
+
+import type {DiskUse} from '../judges/disk-use.js'
+
 /** QEMU's own control socket (QMP, docs/interop/qmp-spec.rst of QEMU): what the owner of the host has anyway. */
 export interface Monitor {
   execute: (command: string, options?: Record<string, unknown>) => Promise<unknown>
@@ -56,6 +60,29 @@ async function connected(path: string): Promise<Socket> {
     if (attempt >= 50) throw problem
     await sleep(100)
   }
+}
+
+const statsAnswer = z.object({
+  return: z.array(
+    z.object({
+      device: z.string().default(''),
+      qdev: z.string().default(''),
+      stats: z.object({rd_bytes: z.number(), wr_bytes: z.number()}),
+    }),
+  ),
+})
+
+/**
+ * What the machine did to its disks, by the id of the device, or of the drive where the device has none.
+ * @returns undefined where the machine has ended
+ */
+export async function diskUse(monitor: Monitor): Promise<DiskUse[] | undefined> {
+  const answer = statsAnswer.safeParse(await monitor.execute('query-blockstats'))
+  if (!answer.success) return undefined
+  return answer.data.return.map(({device, qdev, stats: {rd_bytes: read, wr_bytes: written}}) => {
+    // The path of the device in QEMU: /machine/peripheral/ID/virtio-backend.
+    return {id: /\/peripheral\/([^/]+)/.exec(qdev)?.[1] ?? device, read, written}
+  })
 }
 
 /** Press keys at once, and let them go: the names are those of QEMU, such as ctrl, alt, delete, sysrq, ret. */

@@ -1,6 +1,6 @@
 import {ended, runs} from '../fixtures/boots.js'
 import type {CasesOf} from '../fixtures/cases.js'
-import {exceptMount, stateOf} from './guest-state.js'
+import {exceptMount, mountOf, stateOf, type GuestState} from './guest-state.js'
 
 const line = (change = {}) => `CC-BOOT ${JSON.stringify({version: 1, seconds: 3, swap: false, ...change})}`
 const hardened = (change = {}) => `CC-HARDENED ${JSON.stringify({version: 1, modulesLocked: true, ...change})}`
@@ -14,6 +14,17 @@ const off = (...lines: string[]) => ({boot: ended(lines), baseline: undefined, c
 const mounts = (log: string) => hardened({mounts: {input: 'none', log}})
 const withDisk = {because, powerless: exceptMount('log', ['none', 'disk-raw']), hardened: true}
 const without = stateOf([line(), mounts('none')])
+
+const alone = {...powerless, untouched: ['stick']}
+const used = (read: number, written: number) => ({...up(line(), hardened()), disks: [{id: 'stick', read, written}]})
+const untilMounted = {
+  ...{...withDisk, powerless: exceptMount('log', ['none', 'disk-plain'])},
+  untouched: (state: GuestState) => (mountOf('log', state) === 'disk-plain' ? [] : ['log']),
+}
+const mounted = (log: string, disks: {id: string; read: number; written: number}[]) => ({
+  ...{boot: runs([line(), mounts(log)]), baseline: without, channels: {}},
+  disks,
+})
 
 export const cases: CasesOf<typeof import('./boot.js')> = {
   judgeTampered: {
@@ -44,6 +55,9 @@ export const cases: CasesOf<typeof import('./boot.js')> = {
         {...up(line(), hardened()), channels: {hvc0: '', agent: 'noise'}},
         {...powerless, channels: ['hvc0', 'agent']},
       ],
+      [used(65_536, 0), alone],
+      [mounted('none', [{id: 'log', read: 40_960, written: 0}]), untilMounted],
+      [{...mounted('disk-plain', []), disks: undefined}, untilMounted],
     ],
     bad: {
       'a disk that is used in a way that is not allowed': [
@@ -55,6 +69,17 @@ export const cases: CasesOf<typeof import('./boot.js')> = {
         {boot: runs([line({swap: true}), mounts('disk-raw')]), baseline: without, channels: {}},
         withDisk,
         /CC-BOOT swap is true/,
+      ],
+      'a disk that it looks into': [
+        used(288_289, 0),
+        alone,
+        /^it read 288289 bytes of stick, more than a partition table$/,
+      ],
+      'a disk that it mounts': [used(40_960, 1024), alone, /^it wrote 1024 bytes to stick$/],
+      'a disk that it looks into, although it says that it did not mount it': [
+        mounted('none', [{id: 'log', read: 288_289, written: 0}]),
+        untilMounted,
+        /^it read 288289 bytes of log/,
       ],
       'up, although it must not be': [up(line(), hardened()), detected, /as if nothing had been done/],
       'up in another state': [up(line({swap: true}), hardened()), powerless, /CC-BOOT swap is true, not false/],
@@ -76,6 +101,8 @@ export const cases: CasesOf<typeof import('./boot.js')> = {
       ],
     },
     missing: {
+      'what it did to its disks': [up(line(), hardened()), alone],
+      'what it did to this disk': [{...used(0, 0), disks: [{id: 'disk0', read: 0, written: 0}]}, alone],
       'what is said of a disk': [{boot: runs([line(), hardened()]), baseline: without, channels: {}}, withDisk],
       'the untouched machine': [{...up(line(), hardened()), baseline: undefined}, powerless],
       'two machines that both say nothing': [{boot: runs(['']), baseline: {}, channels: {}}, powerless],

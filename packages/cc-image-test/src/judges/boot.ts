@@ -2,8 +2,9 @@ import type {Verdict} from 'cc-core/report'
 import type {BootResult} from 'cc-core/vm'
 
 import {channelOffers, describeExit, shellLines} from './console-text.js'
+import {problemsOfUse, usesOf, type DiskUse} from './disk-use.js'
 import {differenceOf, stateOf, stateProblem, type GuestState} from './guest-state.js'
-import {broken, defended, judgingAttack} from './outcome.js'
+import {broken, defended, defendedUnless, judgingAttack} from './outcome.js'
 
 /** What must come of a boot. */
 export interface Expectation {
@@ -11,6 +12,8 @@ export interface Expectation {
   detected?: RegExp
   /** The machine comes up in the state of the untouched one; or in another that is as good, null if it is. */
   powerless?: true | ((state: GuestState, baseline: GuestState) => string | null)
+  /** Disks that it has to leave alone where it comes up; by what it says of itself, as one that it may mount is used. */
+  untouched?: readonly string[] | ((state: GuestState) => readonly string[])
   /** Consoles besides the first that have to have been there. */
   channels?: readonly string[]
   /** Whether the machine also has to say that it is locked down. */
@@ -25,6 +28,8 @@ export interface TamperedBoot {
   baseline?: GuestState | undefined
   /** What was said at consoles besides the first, by their name. */
   channels: Readonly<Record<string, string>>
+  /** What it had done to its disks some time after it was up; not needed where none has to be left alone. */
+  disks?: readonly DiskUse[] | undefined
 }
 
 /** A boot that was tampered with. A shell is never right. */
@@ -46,14 +51,17 @@ export const judgeTampered = judgingAttack<TamperedBoot>(
   return defended('detected', `${expected.because}: '${tidy(line)}'`)
 })
 
-function running({boot, baseline}: TamperedBoot, {powerless, because, hardened = false}: Expectation): Verdict {
+function running({boot, baseline, disks}: TamperedBoot, expected: Expectation): Verdict {
+  const {powerless, untouched = [], because, hardened = false} = expected
   if (powerless === undefined) return broken('it comes up as if nothing had been done')
   const state = stateOf(boot.lines)
   if (baseline === undefined) return broken('there is no evidence of the untouched machine')
   const nothing = stateProblem(state, hardened) ?? stateProblem(baseline, hardened)
   if (nothing !== null) return broken(`what the machine says of itself cannot be compared: ${nothing}`)
   const difference = powerless === true ? differenceOf(state, baseline) : powerless(state, baseline)
-  return difference === null ? defended('powerless', because) : broken(`it comes up in another state: ${difference}`)
+  if (difference !== null) return broken(`it comes up in another state: ${difference}`)
+  const alone = typeof untouched === 'function' ? untouched(state) : untouched
+  return defendedUnless(problemsOfUse(alone, disks), 'powerless', [because, ...usesOf(alone, disks)].join('; '))
 }
 
 const few = 10

@@ -2,12 +2,14 @@ import type {CasesOf} from '../fixtures/cases.js'
 
 const expected = {
   secret: 'CC-CANARY-1',
+  places: ['/vault'],
   control: {text: 'control', file: 'control.raw'},
   files: ['disk.qcow2', 'control.raw', 'console.log'],
 }
 const control = {file: 'control.raw', text: 'control'}
 const good = {
   written: ['/tmp', '/vault', '/run'],
+  logged: ['journal', 'kernel'],
   searched: ['disk.qcow2', 'control.raw', 'console.log'],
   found: [control],
   console: ['up'],
@@ -22,10 +24,18 @@ export const cases: CasesOf<typeof import('./canary.js')> = {
         expected,
         /disk\.qcow2 has the secret in base64/,
       ],
+      'it is in memory alone': [
+        {...good, written: ['/tmp', '/var/tmp', '/dev/shm']},
+        expected,
+        /^the machine did not write it to \/vault, but to \/tmp/,
+      ],
+      'no journal has it': [{...good, logged: ['kernel']}, expected, /to the log of journal$/],
+      'the kernel does not have it': [{...good, logged: ['journal']}, expected, /to the log of kernel$/],
       'the console shows it': [{...good, console: ['x CC-CANARY-1 y']}, expected, /the console shows it/],
     },
     missing: {
       'the machine wrote it nowhere': [{...good, written: []}, expected],
+      'no place is known': [good, {...expected, places: []}],
       'the control text': [{...good, found: []}, expected],
       'the control text is in another file': [{...good, found: [{...control, file: 'console.log'}]}, expected],
       'the disk was not searched': [{...good, searched: ['control.raw', 'console.log']}, expected],

@@ -3,6 +3,8 @@ import {broken, defended, judgingAttack} from './outcome.js'
 export interface CanarySearch {
   /** Where the machine says that it wrote the secret. */
   written: readonly string[]
+  /** To which logs it gave it. */
+  logged: readonly string[]
   /** The files that were searched, by name. */
   searched: readonly string[]
   /** Which of the texts were found in which file: "FILE has TEXT". */
@@ -12,6 +14,8 @@ export interface CanarySearch {
 
 export interface CanaryExpectation {
   secret: string
+  /** Where it has to have been written: what is on a disk. All else is in memory. */
+  places: readonly string[]
   /** The name of the text that has to be found, and the file that it has to be in. */
   control: {text: string; file: string}
   /** Files that have to have been searched. */
@@ -21,11 +25,17 @@ export interface CanaryExpectation {
 /** Everything that is left was searched for a secret; and for a text that has to be found, so that the search is known to see. */
 export const judgeCanary = judgingAttack<CanarySearch>(
   'written',
+  'logged',
   'searched',
   'found',
   'console',
-)(({written, searched, found, console}, {secret, control, files}: CanaryExpectation) => {
-  if (written.length < 3) return broken(`the machine wrote it only to ${written.join(', ') || 'nowhere'}`)
+)(({written, logged, searched, found, console}, {secret, places, control, files}: CanaryExpectation) => {
+  if (places.length === 0) return broken('no place on a disk is known where it could be written')
+  const spared = places.filter((place) => !written.includes(place))
+  if (spared.length > 0)
+    return broken(`the machine did not write it to ${spared.join(', ')}, but to ${written.join(', ') || 'nothing'}`)
+  const silent = ['journal', 'kernel'].filter((log) => !logged.includes(log))
+  if (silent.length > 0) return broken(`the machine did not write it to the log of ${silent.join(', ')}`)
   const unread = files.filter((file) => !searched.includes(file))
   if (unread.length > 0) return broken(`${unread.join(', ')} was not searched`)
   if (console.length === 0) return broken('the console is empty')
@@ -36,6 +46,6 @@ export const judgeCanary = judgingAttack<CanarySearch>(
     return broken('the text that had to be found was not found: the search proves nothing')
   return defended(
     'powerless',
-    `written to ${written.join(', ')}; not in ${searched.join(', ')}, in five forms. A control text was found`,
+    `written to ${written.join(', ')} and to the logs of ${logged.join(', ')}; not in ${searched.join(', ')}, in five forms. A control text was found`,
   )
 })

@@ -39,6 +39,11 @@ export function differenceOf(state: GuestState, baseline: GuestState): string | 
 
 const mountsKey = 'CC-HARDENED mounts'
 
+/** What the machine says of the disk NAME; undefined for nothing. */
+export function mountOf(name: string, {[mountsKey]: mounts}: GuestState): unknown {
+  return typeof mounts === 'object' && mounts !== null ? (mounts as Record<string, unknown>)[name] : undefined
+}
+
 /**
  * What the machine says of its data disks is another thing with a disk than without; all else has to be the same.
  * @param allowed what it may say of the disk NAME
@@ -48,8 +53,7 @@ export const exceptMount =
   (state: GuestState, baseline: GuestState): string | null => {
     // Only a hardened image says so; no other looks at such a disk.
     if (baseline[mountsKey] === undefined) return differenceOf(state, baseline)
-    const mounts = state[mountsKey]
-    const found = typeof mounts === 'object' && mounts !== null ? (mounts as Record<string, unknown>)[name] : undefined
+    const found = mountOf(name, state)
     if (found === undefined || !allowed.includes(found)) return `${name} is ${textOf(found)}`
     return differenceOf({...state, [mountsKey]: baseline[mountsKey]}, baseline)
   }

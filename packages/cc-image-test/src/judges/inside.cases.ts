@@ -8,11 +8,23 @@ const tried = '/lib/modules/6.1/dummy.ko.xz'
 const accounts = {roots: 'root', shells: '', passwords: '', 'login-keys': ''}
 const modules = {'module-tried': tried, 'module-loaded': '0', 'sysctl.kernel.modules_disabled': '1'}
 const mounts = {mounts: ['/', '/opt/cc/ro', '/vault', '/run/cc/lower', '/out'], bound: {'/results': ['/vault', '/out']}}
-const disks = {'mounted-disks': '/dev/mapper/cc-app:/vault /dev/mapper/cc-root:/run/cc/lower', 'loose-mounts': ''}
+const disks = {
+  'mounted-disks': '/dev/mapper/cc-app:/vault /dev/mapper/cc-root:/run/cc/lower',
+  'other-mounts': 'overlay:/',
+  'loose-mounts': '',
+}
 
 const untrusted = 'nosuid,nodev,noexec,nosymfollow,relatime'
 const clientDisks: DataDisks = {offered: ['nvflare-input', 'nvflare-output'], role: 'client', place: '/in'}
 const own = '/usr/lib/systemd/system-generators/cc-partitions'
+
+const logins = {'login-processes': '', terminals: '', ports: 'ttyS0 ttyS1 hvc0'}
+const offered = {smbios: 'cc.smbios', fwCfg: 'cc.fw-cfg'}
+const credentials = {
+  ...{credentials: '', 'firmware-strings': 'io.systemd.credential:cc.smbios=taken'},
+  ...{'firmware-files': 'cc.fw-cfg', 'fw-cfg-driver': 'yes'},
+}
+const rules = '/usr/lib/udev/rules.d/50-udev-default.rules /usr/lib/udev/rules.d/80-drivers.rules'
 
 export const cases: CasesOf<typeof import('./inside.js')> = {
   judgeSetuid: {
@@ -54,12 +66,16 @@ export const cases: CasesOf<typeof import('./inside.js')> = {
     missing: {'nothing was said': [{}]},
   },
   judgeLogins: {
-    good: [[{'login-processes': '', terminals: ''}]],
+    good: [[logins, {port: 'ttyS1'}]],
     bad: {
-      'a getty': [{'login-processes': 'agetty', terminals: ''}, /agetty/],
-      'a program at a terminal': [{'login-processes': '', terminals: 'sh'}, /^sh$/],
+      'a getty': [{...logins, 'login-processes': 'agetty'}, {port: 'ttyS1'}, /agetty/],
+      'a program at a terminal': [{...logins, terminals: 'sh'}, {port: 'ttyS1'}, /^sh$/],
+      'the port of the host is not there': [{...logins, ports: 'ttyS0'}, {port: 'ttyS1'}, /^the port ttyS1 .* ttyS0$/],
     },
-    missing: {'one half': [{terminals: ''}]},
+    missing: {
+      'one half': [{terminals: '', ports: 'ttyS0 ttyS1'}, {port: 'ttyS1'}],
+      'no port': [{...logins, ports: ''}, {port: 'ttyS1'}],
+    },
   },
   judgeShellUnits: {
     good: [
@@ -96,9 +112,15 @@ export const cases: CasesOf<typeof import('./inside.js')> = {
     },
   },
   judgeSwap: {
-    good: [[{swap: '', 'swap-tried': 'swapon: not permitted'}]],
-    bad: {'swap is on': [{swap: '/dev/shm/swapfile', 'swap-tried': ''}, /\/proc\/swaps is '\/dev\/shm/]},
-    missing: {'nothing was tried': [{swap: ''}]},
+    good: [[{swap: '', 'swap-programs': ''}]],
+    bad: {
+      'swap is on': [{swap: '/vault/swapfile file 8188', 'swap-programs': ''}, /^\/proc\/swaps is '\/vault\/swapfile/],
+      'a program that turns it on': [{swap: '', 'swap-programs': '/usr/sbin/swapon'}, /^there is \/usr\/sbin\/swapon$/],
+    },
+    missing: {
+      'nobody looked for programs': [{swap: ''}],
+      'the list was not read': [{'swap-programs': ''}],
+    },
   },
   judgeCores: {
     good: [[{cores: '', 'core-pattern': '|/bin/false', crash: '139'}]],
@@ -176,6 +198,16 @@ export const cases: CasesOf<typeof import('./inside.js')> = {
         /cc-root:\/results is mounted/,
       ],
       'a disk of the host': [{...disks, 'mounted-disks': '/dev/vdb:/mnt/x'}, mounts, /\/dev\/vdb:\/mnt\/x is mounted/],
+      'a folder of the host': [
+        {...disks, 'other-mounts': 'overlay:/ 9p:/mnt/owned'},
+        mounts,
+        /^9p:\/mnt\/owned is mounted$/,
+      ],
+      'a folder of the host that is mounted when somebody comes': [
+        {...disks, 'other-mounts': 'overlay:/ autofs:/mnt/owned'},
+        mounts,
+        /^autofs:\/mnt\/owned is mounted$/,
+      ],
       'a mount with devices': [{...disks, 'loose-mounts': '/mnt/x:ext4:rw'}, mounts, /lets devices or setuid in/],
     },
     missing: {'no disk at all': [{...disks, 'mounted-disks': ''}, mounts]},
@@ -194,6 +226,14 @@ export const cases: CasesOf<typeof import('./inside.js')> = {
       ],
     },
     missing: {'nothing was said': [{}, {allowed: []}]},
+  },
+  judgeVsock: {
+    good: [[{sockets: 'NETLINK TCP UDP UNIX-STREAM'}], [{sockets: 'TCP UNIX'}]],
+    bad: {'a program at a vsock': [{sockets: 'AF_VSOCK:systemd TCP UNIX'}, /^systemd holds a vsock$/]},
+    missing: {
+      'nobody could read sockets': [{sockets: 'unknown'}],
+      'no socket of systemd': [{sockets: 'TCP'}],
+    },
   },
   judgeFirewall: {
     good: [[{firewall: 'input:drop forward:drop output:drop'}]],
@@ -269,15 +309,31 @@ export const cases: CasesOf<typeof import('./inside.js')> = {
     },
   },
   judgeCredentials: {
-    good: [[{credentials: ''}, {offered: ['cc.probe']}]],
+    good: [
+      [credentials, offered],
+      [{...credentials, 'firmware-files': '', 'fw-cfg-driver': 'no'}, offered],
+    ],
     bad: {
       'one arrived': [
-        {credentials: '/run/credentials/@system/cc.probe'},
-        {offered: ['cc.probe']},
-        /cc\.probe was accepted/,
+        {...credentials, credentials: '/run/credentials/@system/cc.probe'},
+        offered,
+        /^\/run\/credentials\/@system\/cc\.probe was accepted$/,
+      ],
+      'SMBIOS did not have it': [
+        {...credentials, 'firmware-strings': 'io.systemd.credential:other=taken'},
+        offered,
+        /^the firmware did not hand over io\.systemd\.credential:cc\.smbios=taken$/,
+      ],
+      'fw_cfg did not have it': [
+        {...credentials, 'firmware-files': 'other'},
+        offered,
+        /^the firmware did not hand over cc\.fw-cfg$/,
       ],
     },
-    missing: {'none was offered': [{credentials: ''}, {offered: []}]},
+    missing: {
+      'no table of the firmware': [{...credentials, 'firmware-strings': ''}, offered],
+      'whether fw_cfg can be read': [{...credentials, 'fw-cfg-driver': undefined}, offered],
+    },
   },
   judgeGenerators: {
     good: [[{generators: own}]],
@@ -288,5 +344,23 @@ export const cases: CasesOf<typeof import('./inside.js')> = {
       ],
     },
     missing: {'not even our own': [{generators: ''}]},
+  },
+  judgeUdev: {
+    good: [[{'udev-rules': rules}], [{'udev-rules': `${rules} /usr/lib/udev/rules.d/71-nvidia.rules`}]],
+    bad: {
+      'rules that look for file systems': [
+        {'udev-rules': `${rules} /usr/lib/udev/rules.d/60-persistent-storage.rules`},
+        /^\/usr\/lib\/udev\/rules\.d\/60-persistent-storage\.rules$/,
+      ],
+      'rules in place of kept ones': [
+        {'udev-rules': `/etc/udev/rules.d/80-drivers.rules ${rules}`},
+        /^\/etc\/udev\/rules\.d\/80-drivers\.rules$/,
+      ],
+      'rules that were made at the start': [
+        {'udev-rules': `${rules} /run/udev/rules.d/99-nvidia.rules`},
+        /^\/run\/udev\/rules\.d\/99-nvidia\.rules$/,
+      ],
+    },
+    missing: {'not even those of udev': [{'udev-rules': ''}]},
   },
 }

@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {scriptsDirectory} from 'cc-core/steps'
 import {expect, it} from 'vitest'
 
-import {duties, sysctls} from './inside.js'
+import {duties, keptRules, sysctls} from './inside.js'
 
 const guest = join(scriptsDirectory(), 'guest')
 
@@ -32,4 +32,9 @@ it('knows every duty that writes down that it came to its end', () => {
         .split('\n')
         .at(-1),
     ).toBe(`fulfilled ${duty}`)
+})
+
+it('knows the rules of udev that an image keeps', () => {
+  const kept = readFileSync(join(guest, 'initramfs/kept-rules'), 'utf8').trimEnd().split('\n')
+  expect([...keptRules]).toEqual(kept)
 })

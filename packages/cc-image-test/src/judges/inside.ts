@@ -49,10 +49,20 @@ export const judgePrograms = ofFacts('programs')(({programs}) =>
   onlyListed(programs, [], 'no ssh, sudo, su, login, getty, cloud-init, compiler, debugger, apt'),
 )
 
+/** The host added ports: one that is not there, nobody could read. */
 export const judgeLogins = ofFacts(
   'login-processes',
   'terminals',
-)((facts) => onlyListed(`${facts['login-processes']} ${facts['terminals']}`, [], 'no process reads a terminal'))
+  'ports',
+)((facts, {port}: {port: string}) =>
+  wordsOf(facts.ports).includes(port)
+    ? onlyListed(
+        `${facts['login-processes']} ${facts.terminals}`,
+        [],
+        `no process reads a terminal; there are ${facts.ports}`,
+      )
+    : broken(`the port ${port} of the host is not there: ${facts.ports || 'none is'}`),
+)
 
 /** Units that offer a shell; the probe asks for each of them. */
 export const shellUnits = [
@@ -80,8 +90,17 @@ export const judgeShellUnits = ofFacts(
 
 export const judgeSwap = ofFacts(
   'swap',
-  'swap-tried',
-)(({swap, 'swap-tried': tried}) => is(swap, '', '/proc/swaps', `swapon: ${tried || 'no such program'}`))
+  'swap-programs',
+)(({swap, 'swap-programs': programs}) =>
+  defendedUnless(
+    [
+      ...(swap === '' ? [] : [`/proc/swaps is '${swap}', not ''`]),
+      ...wordsOf(programs).map((path) => `there is ${path}`),
+    ],
+    'powerless',
+    'it is off; neither swapon nor mkswap is there',
+  ),
+)
 
 /** A program has to have crashed: where none did, nothing is known of its core. */
 export const judgeCores = ofFacts(
@@ -207,6 +226,7 @@ export interface ExpectedMounts {
 
 export const judgeMounts = ofFacts(
   'mounted-disks',
+  'other-mounts',
   'loose-mounts',
 )((facts, {mounts, bound}: ExpectedMounts) => {
   const disks = wordsOf(facts['mounted-disks'])
@@ -218,6 +238,8 @@ export const judgeMounts = ofFacts(
     )
   const problems = [
     ...disks.filter((text) => !at(mounts)(text) && !isBound(text)).map((text) => `${text} is mounted`),
+    // The layer in memory is no disk.
+    ...wordsOf(facts['other-mounts']).flatMap((text) => (text === 'overlay:/' ? [] : [`${text} is mounted`])),
     ...wordsOf(facts['loose-mounts']).map((text) => `${text} lets devices or setuid in`),
   ]
   if (disks.length === 0) problems.push('no disk is mounted: that cannot be')
@@ -231,6 +253,17 @@ export const judgeListeners = ofFacts('listeners')((
 ) => {
   const permitted = [...allowed.map(({port, protocol}) => `${protocol}/${port}`), ...clientPorts]
   return onlyListed(listeners, permitted, 'nothing listens')
+})
+
+/** No list of the kernel shows who listens at a vsock: whoever holds a socket of that kind is refused. */
+export const judgeVsock = ofFacts('sockets')(({sockets}) => {
+  const kinds = wordsOf(sockets)
+  // systemd itself holds some.
+  if (!kinds.some((kind) => kind.startsWith('UNIX'))) return broken(`no socket was found: '${sockets}'`)
+  const held = kinds
+    .filter((kind) => kind.startsWith('AF_VSOCK'))
+    .map((kind) => `${kind.split(':')[1] ?? ''} holds a vsock`)
+  return defendedUnless(held, 'powerless', `there are only sockets of ${kinds.join(', ')}`)
 })
 
 /** The clients of DHCP listen for answers: systemd-networkd. */
@@ -328,16 +361,27 @@ export const judgeDataDisks = ofFacts('data-disks')((facts, {offered, role, plac
   )
 })
 
-/** The host offered some. */
-export const judgeCredentials = ofFacts('credentials')((facts, {offered}: {offered: readonly string[]}) =>
-  offered.length === 0
-    ? broken('none was offered')
-    : defendedUnless(
-        wordsOf(facts.credentials).map((path) => `${path} was accepted`),
-        'powerless',
-        `${offered.join(', ')}: none arrives`,
-      ),
-)
+/** The host offered one by SMBIOS and one by fw_cfg. What the firmware did not hand over, nobody refused. */
+export const judgeCredentials = ofFacts(
+  'credentials',
+  'firmware-strings',
+  'firmware-files',
+  'fw-cfg-driver',
+)((facts, {smbios, fwCfg}: {smbios: string; fwCfg: string}) => {
+  const driver = facts['fw-cfg-driver'] === 'yes'
+  const given = [...wordsOf(facts['firmware-strings']), ...(driver ? wordsOf(facts['firmware-files']) : [])]
+  const lost = [`io.systemd.credential:${smbios}=taken`, ...(driver ? [fwCfg] : [])].filter(
+    (text) => !given.includes(text),
+  )
+  return defendedUnless(
+    [
+      ...lost.map((text) => `the firmware did not hand over ${text}`),
+      ...wordsOf(facts.credentials).map((path) => `${path} was accepted`),
+    ],
+    'powerless',
+    `the firmware has ${given.join(', ')}; none becomes a credential${driver ? '' : '. There is no driver of fw_cfg'}`,
+  )
+})
 
 /** Of boot.conf; all others make units of what the host says. */
 const ownGenerator = '/usr/lib/systemd/system-generators/cc-partitions'
@@ -347,3 +391,20 @@ export const judgeGenerators = ofFacts('generators')(({generators}) =>
     ? onlyListed(generators, [ownGenerator], 'there is no generator')
     : broken(`not even ${ownGenerator} was found: the search proves nothing`),
 )
+
+/** Rules of udev that stay: those of scripts/guest/initramfs/kept-rules. All others look into what the host attaches. */
+export const keptRules = [
+  ...['50-firmware.rules', '50-udev-default.rules', '55-dm.rules', '73-special-net-names.rules'],
+  ...['75-net-description.rules', '80-drivers.rules', '80-net-setup-link.rules', '95-dm-notify.rules'],
+  '99-systemd.rules',
+] as const
+
+/** As scripts/hardening/90-verify.sh has it: of the packages those, and those of the GPU. */
+export const judgeUdev = ofFacts('udev-rules')((facts) => {
+  const folder = '/usr/lib/udev/rules.d/'
+  const rules = wordsOf(facts['udev-rules'])
+  if (!rules.includes(`${folder}50-udev-default.rules`)) return broken('not even the rules of udev itself were found')
+  const kept = keptRules.map((name) => `${folder}${name}`)
+  const others = rules.filter((path) => !kept.includes(path) && !/^\/usr\/lib\/udev\/rules\.d\/[^/]*nvidia/.test(path))
+  return defendedUnless(others, 'powerless', `nothing but ${rules.join(', ')}`)
+})

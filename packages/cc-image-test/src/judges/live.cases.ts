@@ -50,6 +50,11 @@ export const cases: CasesOf<typeof import('./live.js')> = {
       'it stands still': [after({status: 'io-error'}), expected, /'io-error'/],
       'it mounted the disk': [after({disks: [{id: 'hot', read: 9, written: 1024}]}), expected, /wrote 1024 bytes/],
       'it read the whole disk': [after({disks: [{id: 'hot', read: 2 ** 24, written: 0}]}), expected, /read 16777216/],
+      'it looked for a file system on the disk': [
+        after({disks: [{id: 'hot', read: 288_289, written: 0}]}),
+        expected,
+        /^it read 288289 bytes of hot, more than a partition table$/,
+      ],
       'it asks somebody by the new card': [
         {...seen, packets: [{protocol: 'tcp', address: '1.2.3.4', port: 80}]},
         expected,

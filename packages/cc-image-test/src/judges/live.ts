@@ -1,9 +1,10 @@
 import type {BootResult} from 'cc-core/vm'
 
 import {channelOffers, describeExit, shellLines} from './console-text.js'
+import {problemsOfUse, usesOf, type DiskUse} from './disk-use.js'
 import {differenceOf, stateOf, stateProblem, type GuestState} from './guest-state.js'
 import {onWire, type Attempt, type Outbound} from './network.js'
-import {broken, defended, judgingAttack} from './outcome.js'
+import {broken, defended, defendedUnless, judgingAttack} from './outcome.js'
 
 /** What QEMU says of a machine some time after it was attacked. */
 export interface Afterwards {
@@ -11,8 +12,8 @@ export interface Afterwards {
   status: string
   /** Whether it answers on its own cable. */
   hears: boolean
-  /** What it did to the disks that were attached to it; bytes. */
-  disks: readonly {id: string; read: number; written: number}[]
+  /** What it did to the disks that were attached to it. */
+  disks: readonly DiskUse[]
 }
 
 /** A machine that was attacked while it ran. */
@@ -39,9 +40,6 @@ export interface LiveExpectation {
   outbound: Outbound
   hardened: boolean
 }
-
-/** The kernel looks for a partition table at both ends of each disk: that much it may read, and nothing it may write. */
-const tableBytes = 1024 ** 2
 
 /** The machine goes on as if nothing had been done, or ends itself for the reason that is expected. */
 export const judgeLive = judgingAttack<Omit<LiveBoot, 'afterwards'> & Pick<Partial<LiveBoot>, 'afterwards'>>(
@@ -73,15 +71,8 @@ export const judgeLive = judgingAttack<Omit<LiveBoot, 'afterwards'> & Pick<Parti
   if (afterwards === undefined) return broken('there is no evidence of the machine afterwards')
   if (afterwards.status !== 'running') return broken(`the machine is '${afterwards.status}' afterwards`)
   if (!afterwards.hears) return broken('the machine does not answer on its cable afterwards')
-  const touched = disks.map((id) => ({...afterwards.disks.find((disk) => disk.id === id), id}))
-  const problems = touched.flatMap(({id, read, written}) => {
-    if (read === undefined || written === undefined) return [`there is no evidence of what it did to ${id}`]
-    if (written > 0) return [`it wrote ${written} bytes to ${id}`]
-    return read > tableBytes ? [`it read ${read} bytes of ${id}, more than a partition table`] : []
-  })
-  if (problems.length > 0) return broken(problems.join('; '))
-  const reads = touched.map(({id, read}) => `it read ${read ?? 0} bytes of ${id} and wrote none`)
-  return defended('powerless', [because, ...reads].join('; '))
+  const uses = usesOf(disks, afterwards.disks)
+  return defendedUnless(problemsOfUse(disks, afterwards.disks), 'powerless', [because, ...uses].join('; '))
 })
 
 /** What was said after a line; of a console that is cut at its beginning, and so has not kept that line, all. */

@@ -143,6 +143,11 @@ export const consoleManipulations: readonly Manipulation[] = [
     serialBreak,
   ),
   about('console-keyboard', 'Typing at a keyboard and a screen', 'attaches both, and types for 60 seconds', screen),
-  about('console-sysrq', 'SysRq by the keyboard', 'presses Alt-SysRq and a letter, for each command', sysrqKeys),
+  about(
+    'console-sysrq',
+    'SysRq by the keyboard',
+    'presses Alt-SysRq and a letter, for each command; whether a driver of the guest takes the keys is not shown',
+    sysrqKeys,
+  ),
   about('console-ctrl-alt-del', 'Ctrl-Alt-Del', 'presses Ctrl-Alt-Del twelve times in a row', ctrlAltDel),
 ]

@@ -76,7 +76,7 @@ const device = (
 export const deviceManipulations = tampered([
   {
     ...{id: 'seed-disk', group: 'devices', title: 'A seed of cloud-init is attached', quick: true, powerless: true},
-    together: true,
+    ...{together: true, untouched: ['seed']},
     action: 'attaches a disk CIDATA whose user-data makes an account and runs a program (NoCloud)',
     because: 'there is no cloud-init, and nothing mounts a disk by its label',
     prepare: async (machine) => {
@@ -93,8 +93,8 @@ export const deviceManipulations = tampered([
   },
   device(
     'smbios-credentials',
-    'SMBIOS brings credentials',
-    'passes credentials for a root password, a unit and a login key by SMBIOS type 11',
+    'SMBIOS brings credentials, and names of the machine',
+    'passes credentials for a root password, a unit and a host name by SMBIOS type 11, and maker, product, serial number and UUID by type 1',
     [
       ...['-smbios', 'type=11,value=io.systemd.credential:passwd.plaintext-password.root=owned'],
       ...['-smbios', `type=11,value=io.systemd.credential.binary:systemd.extra-unit.owned.service=${base64(unit)}`],
@@ -104,8 +104,9 @@ export const deviceManipulations = tampered([
       ],
       ...['-smbios', 'type=11,value=io.systemd.credential:system.hostname=owned'],
       ...['-smbios', 'type=11,value=io.systemd.stub.kernel-cmdline-extra=init=/bin/sh'],
+      ...['-smbios', 'type=1,manufacturer=owned,product=owned,serial=owned,uuid=00000000-0000-4000-8000-00000000c0de'],
     ],
-    'the measured command line says systemd.import_credentials=no',
+    'the measured command line says systemd.import_credentials=no; nothing is chosen by the names of the machine',
     {quick: true, together: true},
   ),
   device(
@@ -124,7 +125,8 @@ export const deviceManipulations = tampered([
   {
     ...{id: 'disk-filesystem', group: 'devices', title: 'A damaged file system is attached', powerless: true},
     action: 'attaches a disk with an ext4 whose numbers contradict each other',
-    because: 'nothing mounts a disk that boot.conf does not name',
+    because: 'nothing mounts or examines a disk that boot.conf does not name',
+    untouched: ['hostile'],
     prepare: async (machine) => {
       const {file} = await hostileFilesystem(machine.folder, 16 * mebibyte)
       machine.disks.push({file, serial: 'hostile', format: 'raw', mode: 'read-write'})
@@ -134,6 +136,7 @@ export const deviceManipulations = tampered([
     ...{id: 'disk-gpt-auto', group: 'devices', title: 'Partitions with well-known types are attached', powerless: true},
     action: 'attaches a disk with partitions of the types root, home, var and ESP, each with files of the host',
     because: 'the measured command line says systemd.gpt_auto=0',
+    untouched: ['auto'],
     prepare: async (machine) => {
       const {file} = await hostileFilesystem(machine.folder, 16 * mebibyte)
       const all = (['root', 'home', 'var', 'esp'] as const).map((name) => ({type: types[name], name, content: file}))
@@ -144,6 +147,7 @@ export const deviceManipulations = tampered([
     ...{id: 'disk-swap', group: 'devices', title: 'A swap partition is attached', powerless: true},
     action: 'attaches a disk with a partition of the type swap, made by mkswap',
     because: 'the measured command line says systemd.swap=0, and boot-check powers off where swap is on',
+    untouched: ['swap'],
     prepare: async (machine) => {
       const swap = join(machine.folder, 'swap')
       await writeFile(swap, '')
@@ -156,7 +160,7 @@ export const deviceManipulations = tampered([
     ...{id: 'disk-labels', group: 'devices', title: 'A file system with the label of ours is attached'},
     action: 'attaches a disk whose file system has the label, and whose partition has the type, of cc-root',
     because: 'labels and types are not looked at',
-    powerless: true,
+    ...{powerless: true, untouched: ['labels']},
     prepare: async (machine) => {
       const {file} = await hostileFilesystem(machine.folder, 16 * mebibyte)
       await attachDisk(machine, 'labels', [{type: types.root, name: 'CC-ROOT', content: file}])
@@ -171,7 +175,7 @@ export const deviceManipulations = tampered([
       await mkdir(shared)
       return ['-virtfs', `local,path=${shared},mount_tag=owned,security_model=none`]
     },
-    'nothing mounts it',
+    'the machine comes up the same; inside-mounts tells that nothing mounts it',
   ),
   device(
     'virtio-serial',
@@ -183,7 +187,7 @@ export const deviceManipulations = tampered([
       ...['-chardev', `file,id=agent,path=${join(machine.folder, 'agent')}`],
       ...['-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
     ],
-    'no program of the guest uses them',
+    'nothing is offered there; inside-logins tells that no program reads them',
     {channels: ['hvc0', 'agent']},
   ),
   device(
@@ -194,7 +198,7 @@ export const deviceManipulations = tampered([
       ...['-serial', `file:${join(machine.folder, 'ttyS1')}`],
       ...['-serial', `file:${join(machine.folder, 'ttyS2')}`],
     ],
-    'no login waits on a port that the host adds',
+    'nothing is offered there; inside-logins tells that no program reads them',
     {channels: ['ttyS1', 'ttyS2']},
   ),
   device(
@@ -209,7 +213,8 @@ export const deviceManipulations = tampered([
         ...['-device', 'usb-storage,bus=usb.0,drive=stick'],
       ]
     },
-    'nothing listens to them, and nothing mounts the stick',
+    'the machine comes up the same, and nothing mounts or examines the stick',
+    {untouched: ['stick']},
   ),
   device(
     'virtio-rng',
@@ -230,7 +235,7 @@ export const deviceManipulations = tampered([
     'A vsock is offered',
     'attaches vhost-vsock',
     ['-device', 'vhost-vsock-pci,guest-cid=4242'],
-    'no program of the guest listens there',
+    'the machine comes up the same; inside-vsock tells that no program listens there',
     {impossible: () => (existsSync('/dev/vhost-vsock') ? null : 'this host has no /dev/vhost-vsock')},
   ),
   ...[1970, 2001, 2100].map((year) =>

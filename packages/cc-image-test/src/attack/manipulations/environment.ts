@@ -39,7 +39,9 @@ export const environmentManipulations = tampered([
     ...{id: 'efi-systemd-options', group: 'devices', powerless: true},
     title: 'An EFI variable brings further words for the command line',
     action: 'starts OVMF with a variable SystemdOptions that sets host name and environment, and masks the lock-down',
-    because: 'the measured command line says efi=noruntime, so the kernel reads no EFI variable',
+    // No line of the console tells what OVMF read: the try shows what comes of it, not that the variable arrived.
+    because:
+      'the measured command line says efi=noruntime, so the kernel reads no EFI variable; that OVMF offered it is not shown',
     impossible: () =>
       findVariableFirmware() === null ? 'this host has no OVMF with a variable store: install ovmf' : null,
     prepare: async (machine) => {

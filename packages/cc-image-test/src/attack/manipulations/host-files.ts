@@ -3,7 +3,7 @@ import {join} from 'node:path'
 
 import {run} from 'cc-core/exec'
 
-import {exceptMount} from '../../judges/guest-state.js'
+import {exceptMount, mountOf} from '../../judges/guest-state.js'
 import type {Machine} from '../machine.js'
 import {tampered, type Tampering} from './tampered.js'
 
@@ -25,9 +25,11 @@ async function linkDisk(machine: Machine, serial: string, links: Readonly<Record
 const dataDisk = (name: 'input' | 'output', which: string, links: Readonly<Record<string, string>>): Tampering => ({
   ...{id: `${name}-disk-links`, group: 'devices', title: `The ${name} disk has links to files of the machine`},
   action: `attaches a disk nvflare-${name} in which ${which}`,
-  because: 'data disks are mounted with nosymfollow, and root touches nothing below their mount point',
+  because:
+    'it is mounted or left alone, and nothing else changes; inside-data-disks tells that no link is followed there',
   detected: new RegExp(`nvflare-${name}: its LUKS header`),
   powerless: exceptMount(name, ['none', 'ignored', 'disk-plain']),
+  untouched: (state) => (mountOf(name, state) === 'disk-plain' ? [] : [`nvflare-${name}`]),
   prepare: (machine) => linkDisk(machine, `nvflare-${name}`, links),
 })
 

@@ -1,6 +1,6 @@
 import {randomBytes} from 'node:crypto'
-import {readdirSync, statSync} from 'node:fs'
-import {truncate, writeFile} from 'node:fs/promises'
+import {accessSync, constants, readdirSync, statSync} from 'node:fs'
+import {mkdir, truncate, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {run} from 'cc-core/exec'
@@ -36,6 +36,8 @@ import {
   judgeSite,
   judgeSwap,
   judgeSysctls,
+  judgeUdev,
+  judgeVsock,
   sysctls,
   type DataDisks,
   type ExpectedMounts,
@@ -47,6 +49,7 @@ import type {Manipulation} from '../manipulation.js'
 import {forbiddenPorts, hardeningOf, inboundRules, outboundOf, outboundPorts} from '../ports.js'
 import {guestMac, HostileHost} from '../wire/host.js'
 import {layWire} from '../wire/wire.js'
+import {hostileDisk, types} from './devices.js'
 
 const marker = 'CC-PROBE '
 const host4 = '10.77.0.2'
@@ -83,10 +86,20 @@ export function lookInside(bench: Bench): Inside {
   return {variant, probe: () => (probing ??= boot(bench, variant, {canary, control}))}
 }
 
+/** Partitions that are not of the image's own files. */
+const ownPartitions = ({image}: Bench['subject']) =>
+  image.manifest.partitions.filter(({name}) => name !== 'cc-root' && name !== 'cc-ro')
+
+/** Places on a disk that can be written: the workspace, and whatever partition is not sealed. */
+function writtenPlaces({subject}: Bench): string[] {
+  const mounts = ownPartitions(subject).filter(({integrity}) => integrity !== 'verity')
+  return [...new Set([hardeningOf(subject).workspace, ...mounts.map(({mount}) => mount)])]
+}
+
 async function makeCopy({subject}: Bench, canary: Buffer, control: Buffer): Promise<ImageDirectory> {
   const {image, config, scratch, signal} = subject
-  const mounts = image.manifest.partitions.filter(({name}) => name !== 'cc-root' && name !== 'cc-ro')
-  const folders = new Set([hardeningOf(subject).workspace, config.flare.workspace, ...mounts.map(({mount}) => mount)])
+  const mounts = ownPartitions(subject).map(({mount}) => mount)
+  const folders = new Set([hardeningOf(subject).workspace, config.flare.workspace, ...mounts])
   return makeVariant(
     {
       image,
@@ -110,12 +123,52 @@ async function makeCopy({subject}: Bench, canary: Buffer, control: Buffer): Prom
 }
 
 /** What the host offers by SMBIOS and by fw_cfg; a machine that takes one has it as a file. */
-const credentials = {
-  names: ['cc.probe.smbios', 'cc.probe.fw-cfg'],
-  words: [
-    ...['-smbios', 'type=11,value=io.systemd.credential:cc.probe.smbios=taken'],
-    ...['-fw_cfg', 'name=opt/io.systemd.credentials/cc.probe.fw-cfg,string=taken'],
-  ],
+const offered = {smbios: 'cc.probe.smbios', fwCfg: 'cc.probe.fw-cfg'}
+const credentialWords = [
+  ...['-smbios', `type=11,value=io.systemd.credential:${offered.smbios}=taken`],
+  ...['-fw_cfg', `name=opt/io.systemd.credentials/${offered.fwCfg},string=taken`],
+]
+
+const hasVsock = canUse('/dev/vhost-vsock')
+
+function canUse(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Devices of the host that a sound machine leaves alone: a folder, two consoles, a USB stick, and a vsock where the host can. */
+async function deviceWords(folder: string): Promise<string[]> {
+  const shared = join(folder, 'shared')
+  await mkdir(shared)
+  const stick = await plainDisk(folder, 'stick', true)
+  return [
+    ...['-virtfs', `local,path=${shared},mount_tag=owned,security_model=none`],
+    ...['-device', 'virtio-serial-pci', '-chardev', `file,id=hvc,path=${join(folder, 'hvc0')}`],
+    ...['-device', 'virtconsole,chardev=hvc', '-serial', `file:${join(folder, 'ttyS1')}`],
+    ...['-device', 'qemu-xhci,id=usb', '-drive', `if=none,id=stick,format=raw,file=${stick}`],
+    ...['-device', 'usb-storage,bus=usb.0,drive=stick'],
+    // No two machines of a host have the same number.
+    ...(hasVsock ? ['-device', `vhost-vsock-pci,guest-cid=${10_000 + process.pid}`] : []),
+  ]
+}
+
+/** Partitions with well-known types, each with a sound file system: whoever mounts by them succeeds. */
+async function autoDisk(folder: string): Promise<VmDisk> {
+  const content = await plainDisk(folder, 'auto-content', true)
+  const partitions = (['root', 'home', 'var'] as const).map((name) => ({type: types[name], name, content}))
+  return {file: await hostileDisk(folder, 'auto', partitions), serial: 'cc-auto', format: 'raw', mode: 'read-write'}
+}
+
+async function plainDisk(folder: string, name: string, filesystem: boolean): Promise<string> {
+  const file = join(folder, `${name}.raw`)
+  await writeFile(file, '')
+  await truncate(file, 16 * 1024 ** 2)
+  if (filesystem) await run(['mkfs.ext4', '-q', '-F', file])
+  return file
 }
 
 const serials = {input: 'nvflare-input', output: 'nvflare-output', log: 'nvflare-log'} as const
@@ -134,11 +187,8 @@ function dataDisksOf({config}: Bench['subject']): DataDisks {
 async function makeDataDisks(offered: readonly string[], folder: string): Promise<VmDisk[]> {
   const disks: VmDisk[] = []
   for (const serial of offered) {
-    const file = join(folder, `${serial}.raw`)
-    await writeFile(file, '')
-    await truncate(file, 16 * 1024 ** 2)
     // The log disk has no file system.
-    if (serial !== serials.log) await run(['mkfs.ext4', '-q', '-F', file])
+    const file = await plainDisk(folder, serial, serial !== serials.log)
     disks.push({file, serial, format: 'raw', mode: 'read-write'})
   }
   return disks
@@ -156,7 +206,8 @@ async function boot(
   const control = join(folder, 'control.raw')
   await writeFile(control, '')
   await truncate(control, 1024 * 1024)
-  const data = await makeDataDisks(dataDisksOf(subject).offered, folder)
+  const data = [...(await makeDataDisks(dataDisksOf(subject).offered, folder)), await autoDisk(folder)]
+  const devices = await deviceWords(folder)
   const wire = await layWire()
   try {
     const host = new HostileHost(wire, {hostile: true})
@@ -165,7 +216,7 @@ async function boot(
       vm: {
         ...{accelerator, memoryMiB: settings.memoryMiB, cpus: 1, kernel: copy.file('vmlinuz')},
         ...{initrd: copy.file('initrd.img'), cmdline: copy.manifest.cmdline},
-        more: [...wire.words(guestMac), ...credentials.words],
+        more: [...wire.words(guestMac), ...credentialWords, ...devices],
         disks: [firstDisk(disk), {file: control, serial: 'cc-control', format: 'raw', mode: 'read-write'}, ...data],
         keys: developmentKeys(copy, copy.file('keys/root.key')),
       },
@@ -230,9 +281,13 @@ export function insideManipulations(inside: Inside): Manipulation[] {
       true,
     ),
     looks('inside-programs', 'No program is left to log in, to build or to debug', ({facts}) => judgePrograms(facts)),
-    looks('inside-logins', 'Nobody waits at a terminal', ({facts}) => judgeLogins(facts)),
+    look(
+      inside,
+      {id: 'inside-logins', title: 'Nobody waits at a terminal', action: 'adds the consoles ttyS1 and hvc0'},
+      ({facts}) => judgeLogins(facts, {port: 'ttyS1'}),
+    ),
     looks('inside-units', 'Units that offer a shell are masked', ({facts}) => judgeShellUnits(facts)),
-    attempts('inside-swap', 'Swap cannot be turned on', ({facts}) => judgeSwap(facts)),
+    looks('inside-swap', 'Swap is off, and no program turns it on', ({facts}) => judgeSwap(facts)),
     attempts('inside-core', 'No core is written', ({facts}) => judgeCores(facts)),
     attempts('inside-modules', 'No kernel module is loaded', ({facts}) => judgeModules(facts)),
     attempts('inside-memory', 'The memory of the kernel cannot be reached', ({facts}, {subject}) =>
@@ -240,11 +295,16 @@ export function insideManipulations(inside: Inside): Manipulation[] {
     ),
     looks('inside-sysctl', 'The sysctls are in force', ({facts}) => judgeSysctls(facts)),
     attempts('inside-root', 'The root file system cannot be changed', ({facts}) => judgeRoot(facts)),
-    looks(
-      'inside-mounts',
-      'Only disks that boot.conf names are mounted, without devices and setuid',
+    look(
+      inside,
+      {
+        id: 'inside-mounts',
+        title: 'Only disks that boot.conf names are mounted, and no folder of the host; without devices and setuid',
+        action: 'offers a folder by 9p, a USB stick, and a disk with partitions of well-known types',
+      },
       ({facts}, bench) => judgeMounts(facts, knownMounts(bench)),
     ),
+    looks('inside-udev', 'No rule of udev looks into the disks of the host', ({facts}) => judgeUdev(facts)),
     look(
       inside,
       {
@@ -259,9 +319,9 @@ export function insideManipulations(inside: Inside): Manipulation[] {
       {
         id: 'inside-credentials',
         title: 'No credential of the host arrives',
-        action: `passes ${credentials.names.join(' and ')} by SMBIOS and fw_cfg`,
+        action: `passes ${offered.smbios} by SMBIOS and ${offered.fwCfg} by fw_cfg`,
       },
-      ({facts}) => judgeCredentials(facts, {offered: credentials.names}),
+      ({facts}) => judgeCredentials(facts, offered),
     ),
     looks('inside-generators', 'No generator makes units of what the host says', ({facts}) => judgeGenerators(facts)),
     looks('inside-overlay', 'What is written to the root has a bound', ({facts}, {subject}) =>
@@ -270,6 +330,15 @@ export function insideManipulations(inside: Inside): Manipulation[] {
     looks('inside-site', 'Start-up kit and keys of the site are closed to others', ({facts}) => judgeSite(facts)),
     looks('inside-listeners', 'No program listens but at the allowed ports', ({facts}, {subject}) =>
       judgeListeners(facts, {allowed: inboundRules(subject)}),
+    ),
+    look(
+      inside,
+      {
+        id: 'inside-vsock',
+        title: 'No program holds a socket of vsock',
+        action: hasVsock ? 'attaches vhost-vsock' : 'looks as root; this host has no vsock to offer',
+      },
+      ({facts}) => judgeVsock(facts),
     ),
     looks('inside-firewall', 'The firewall drops what no rule accepts', ({facts}) => judgeFirewall(facts)),
     look(
@@ -305,8 +374,7 @@ export function insideManipulations(inside: Inside): Manipulation[] {
         const probe = await inside.probe()
         const control = {text: 'control', file: 'control.raw'}
         const expected = {
-          secret: probe.canary.toString(),
-          control,
+          ...{secret: probe.canary.toString(), places: writtenPlaces(bench), control},
           files: [
             'disk.qcow2',
             'control.raw',
@@ -327,5 +395,6 @@ async function searchSecret({facts, canary, control, folder, lines}: Probe): Pro
   const found: {file: string; text: string}[] = []
   for (const file of searched)
     for (const text of await searchFile(join(folder, file), needles)) found.push({file, text})
-  return {written: wordsOf(facts['canary-written']), searched, found, console: lines}
+  const [written, logged] = [wordsOf(facts['canary-written']), wordsOf(facts['canary-logged'])]
+  return {written, logged, searched, found, console: lines}
 }

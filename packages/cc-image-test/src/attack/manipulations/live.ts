@@ -11,7 +11,7 @@ import {channelsIn} from '../channels.js'
 import {hostileFilesystem} from '../hostile-disk.js'
 import type {Machine} from '../machine.js'
 import type {Manipulation} from '../manipulation.js'
-import {openMonitor, pressKeys, type Monitor} from '../monitor.js'
+import {diskUse, openMonitor, pressKeys, type Monitor} from '../monitor.js'
 import {outboundOf} from '../ports.js'
 import {guestMac, HostileHost} from '../wire/host.js'
 import {layWire, type Wire} from '../wire/wire.js'
@@ -120,26 +120,13 @@ async function attack(
 
 const refusal = z.object({error: z.object({desc: z.string()})})
 const statusAnswer = z.object({return: z.object({status: z.string()})})
-const statsAnswer = z.object({
-  return: z.array(
-    z.object({qdev: z.string().default(''), stats: z.object({rd_bytes: z.number(), wr_bytes: z.number()})}),
-  ),
-})
 
 /** @returns undefined where the machine ended meanwhile */
 async function look(monitor: Monitor, host: HostileHost, signal: AbortSignal): Promise<Afterwards | undefined> {
   const status = statusAnswer.safeParse(await monitor.execute('query-status'))
-  const stats = statsAnswer.safeParse(await monitor.execute('query-blockstats'))
-  if (!status.success || !stats.success) return undefined
-  return {
-    status: status.data.return.status,
-    hears: await host.isHeard(signal),
-    disks: stats.data.return.flatMap(({qdev, stats: {rd_bytes: read, wr_bytes: written}}) => {
-      // The path of the device in QEMU: /machine/peripheral/ID/virtio-backend.
-      const id = /\/peripheral\/([^/]+)/.exec(qdev)?.[1]
-      return id === undefined ? [] : [{id, read, written}]
-    }),
-  }
+  const disks = await diskUse(monitor)
+  if (!status.success || disks === undefined) return undefined
+  return {status: status.data.return.status, hears: await host.isHeard(signal), disks}
 }
 
 /** Plug in a raw disk. */

@@ -1,10 +1,16 @@
-import type {BootOptions} from 'cc-core/vm'
+import {basename, join} from 'node:path'
+import {setTimeout as sleep} from 'node:timers/promises'
+
+import type {BootOptions, BootResult} from 'cc-core/vm'
 import {skipped, type Verdict} from 'cc-core/report'
 
 import type {Expectation} from '../../judges/boot.js'
+import type {GuestState} from '../../judges/guest-state.js'
 import {judgeBoot, type Bench} from '../bench.js'
+import type {DiskUse} from '../../judges/disk-use.js'
 import type {Machine} from '../machine.js'
 import type {Manipulation} from '../manipulation.js'
+import {diskUse, openMonitor} from '../monitor.js'
 
 /** A manipulation that is one boot of one machine. */
 export interface Tampering extends Omit<Manipulation, 'run'>, Omit<Expectation, 'hardened'> {
@@ -38,6 +44,7 @@ const manipulation = ({
   finish,
   detected,
   powerless,
+  untouched,
   channels,
   because,
   ...about
@@ -51,17 +58,47 @@ const manipulation = ({
       because,
       ...(detected && {detected}),
       ...(powerless && {powerless}),
+      ...(untouched && {untouched}),
       ...(channels && {channels}),
     }
     try {
       await prepare(machine, bench)
-      const result = await bench.boot(machine, boot?.(machine))
-      return await judgeBoot(bench, result, expected, machine.folder)
+      const {result, disks} = untouched
+        ? await watchDisks(bench, machine)
+        : {result: await bench.boot(machine, boot?.(machine)), disks: undefined}
+      return await judgeBoot(bench, result, expected, {folder: machine.folder, disks})
     } finally {
       await finish?.()
     }
   },
 })
+
+/** Boot a machine, and ask QEMU what it has done to its disks when it has been up for a while. */
+async function watchDisks(
+  bench: Bench,
+  machine: Machine,
+): Promise<{result: BootResult; disks: readonly DiskUse[] | undefined}> {
+  // A unix socket has a short path, wherever the work folder is.
+  machine.monitor = join('/tmp', `cc-qmp-${process.pid}-${basename(machine.folder)}`)
+  const socket = machine.monitor
+  let uses: readonly DiskUse[] | undefined
+  const result = await bench.boot(machine, {
+    lingerMs: 0,
+    whileUp: async (signal) => {
+      await sleep(bench.settings.lingerMs, undefined, {signal}).catch(() => undefined)
+      if (signal.aborted) return
+      const monitor = await openMonitor(socket)
+      try {
+        uses = await diskUse(monitor)
+      } finally {
+        monitor.close()
+      }
+    },
+  })
+  // Drives have the numbers of their disks; what is expected of them names the serial.
+  const serials = new Map(machine.disks.map(({serial}, index) => [`disk${index}`, serial]))
+  return {result, disks: uses?.map((use) => ({...use, id: serials.get(use.id) ?? use.id}))}
+}
 
 /**
  * One boot for all that can be tried together: where it is as it should be, none of them did anything. Where it is not,
@@ -105,9 +142,11 @@ async function bootTogether(bench: Bench, shared: readonly TamperingManipulation
   const tried = parts.filter(({impossible}) => (impossible?.(bench) ?? null) === null)
   const machine = await bench.machine('together')
   for (const {prepare} of tried) await prepare(machine, bench)
-  const result = await bench.boot(machine)
+  const {result, disks} = await watchDisks(bench, machine)
   // At most one of them changes what the machine says of itself.
   const powerless = tried.map((one) => one.powerless).find((one) => typeof one === 'function') ?? true
   const because = tried.map(({id}) => id).join(', ')
-  return judgeBoot(bench, result, {powerless, because}, machine.folder)
+  const untouched = (state: GuestState) =>
+    tried.flatMap((one) => (typeof one.untouched === 'function' ? one.untouched(state) : (one.untouched ?? [])))
+  return judgeBoot(bench, result, {powerless, untouched, because}, {folder: machine.folder, disks})
 }
