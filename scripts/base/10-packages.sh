@@ -4,6 +4,7 @@
 # Parameters:
 #   --tree DIR               the tree to change
 #   --package NAME...        a package, or package=version
+#   [--replaced NAME]...     a package that goes first: one of the list takes its place
 #   [--pool DIR]             the extracted ISO: dists/ and pool/
 #   [--pool-suite NAME]      its codename, a folder of dists/
 #   [--host-suite NAME]      a codename: take packages from the mirrors that this host is configured for
@@ -24,6 +25,12 @@
 # shellcheck source=../lib/packages.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../lib/packages.sh"
 step "$@"
+
+# apt would refuse: nothing else may be removed here.
+for name in "${replaced[@]}"; do
+	[[ -e $tree/var/lib/dpkg/info/$name.list ]] || continue
+	said=$(in_tree "$tree" dpkg --purge "$name" 2>&1) || die E_PACKAGE "$name cannot make room for another package: $(end_of "$said")"
+done
 
 packages_begin
 [[ -z $pool ]] || packages_pool "$pool" "$pool_suite"

@@ -54,7 +54,7 @@ if uses kbs; then
 fi
 if [[ -n $clock_authorities ]]; then
 	has_program /usr/sbin/chronyd ||
-		die E_CONFIG "kbs.clock.servers is set, and the tree has no /usr/sbin/chronyd" "install it: os.packages: [chrony]"
+		die E_CONFIG "kbs.clock.servers is set, and the tree has no /usr/sbin/chronyd" "set kbs.clock in the base image, or install it there: os.packages: [chrony]"
 	said=$(in_tree "$tree" /usr/sbin/chronyd --version) || die E_PACKAGE "chronyd does not run in the tree"
 	[[ $said == *+NTS* ]] || die E_PACKAGE "this chronyd knows no NTS: '${said:0:200}'" "take version 4.0 or newer"
 	chroot "$tree" cat -- "$clock_authorities" >"$authorities" 2>/dev/null ||

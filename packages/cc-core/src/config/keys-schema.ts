@@ -43,7 +43,7 @@ const clock = z
       .max(8)
       .default([])
       .describe(
-        'NTS servers that set the clock before a key is asked for, with the port of their key exchange where it is not 4460; [] = the clock of the host. Needs the package `chrony` in the image: `os.packages`.',
+        'NTS servers that set the clock before a key is asked for, with the port of their key exchange where it is not 4460; [] = the clock of the host. The base image gets the package `chrony` in place of systemd-timesyncd.',
       ),
     agreeing: z.int().min(1).max(8).default(1).describe('How many of them have to agree.'),
     authorities: guestPath

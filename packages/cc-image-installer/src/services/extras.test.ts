@@ -246,3 +246,21 @@ describe('before anything is written', () => {
     })
   })
 })
+
+describe('the clock', () => {
+  const packages = async (...sets: string[]) => words(await plan(...sets), 'base/10-packages')
+
+  it('is set by chrony in place of systemd-timesyncd, where NTS servers are configured', async () => {
+    const argv = await packages('kbs.clock.servers=[time.example.org]')
+    expect(values(argv, 'package')).toContain('chrony')
+    expect(values(argv, 'package')).not.toContain('systemd-timesyncd')
+    expect(values(argv, 'replaced')).toEqual(['systemd-timesyncd'])
+    expect(values(await packages('os.packages=[chrony]'), 'replaced')).toEqual(['systemd-timesyncd'])
+  })
+
+  it('is else that of the distribution', async () => {
+    const argv = await packages()
+    expect(values(argv, 'package')).toContain('systemd-timesyncd')
+    expect(values(argv, 'replaced')).toEqual([])
+  })
+})

@@ -39,6 +39,8 @@ export interface InstallOptions {
   signal?: AbortSignal | undefined
 }
 
+const timesyncd = 'systemd-timesyncd'
+
 /**
  * Plan the base image. Looks at the configuration, the ISO and the host; writes nothing.
  * @throws CcError E_LAYOUT, E_ISO_*, E_SHA256, E_SIGNATURE, E_CONFIG
@@ -64,7 +66,7 @@ export async function planInstall(options: InstallOptions): Promise<BuildPlan> {
   const kernel = chooseKernel(config, origin.profile, origin.iso)
   const packages = [
     ...new Set([
-      ...origin.profile.basePackages,
+      ...timePackages(config, origin.profile.basePackages),
       kernel.package,
       ...origin.profile.localePackages(config.os.locale),
       ...config.os.packages,
@@ -108,6 +110,15 @@ export async function planInstall(options: InstallOptions): Promise<BuildPlan> {
       },
     ],
   }
+}
+
+/**
+ * The packages with the one that sets the clock: chrony where NTS servers are configured, which Debian and Ubuntu install
+ * only in place of systemd-timesyncd.
+ */
+function timePackages({kbs, os}: Config, packages: readonly string[]): string[] {
+  const chrony = kbs.clock.servers.length > 0 || os.packages.includes('chrony')
+  return chrony ? [...packages.filter((name) => name !== timesyncd), 'chrony'] : [...packages]
 }
 
 /** Where the operating system comes from. */
@@ -223,6 +234,7 @@ async function baseSteps(request: BaseRequest): Promise<PlannedStep[]> {
       {
         tree,
         package: packages,
+        replaced: packages.includes('chrony') ? [timesyncd] : [],
         ...(pool === null ? {} : {pool, 'pool-suite': profile.codename}),
         ...(online ? {'host-suite': profile.codename} : {}),
         source: source.mirrors,
