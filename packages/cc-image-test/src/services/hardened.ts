@@ -10,7 +10,9 @@ import {bootChecks} from '../checks/boot.js'
 import {bootFileChecks} from '../checks/boot-files.js'
 import {diskChecks} from '../checks/disk.js'
 import {hardenedChecks} from '../checks/hardened.js'
+import {launchChecks} from '../checks/launch.js'
 import {manifestChecks} from '../checks/manifest.js'
+import {packageChecks} from '../checks/packages.js'
 import {protectionChecks} from '../checks/protection.js'
 import {secretChecks} from '../checks/secrets.js'
 import type {ImageSuite} from './test-image.js'
@@ -38,8 +40,10 @@ export const hardenedSuite = (selection: Selection): ImageSuite => ({
     const files = [
       ...manifestChecks(subject),
       ...hardenedChecks(subject),
+      ...packageChecks(subject),
       ...diskChecks(subject),
       ...bootFileChecks(subject),
+      ...launchChecks(subject),
       ...protectionChecks(subject),
       ...secretChecks(subject, []),
     ].map((check): CheckTask => ({...check, group: 'Files of the image'}))
