@@ -454,7 +454,7 @@ describe('the wire', () => {
   it('takes an answer for one only from where it asked, and where the answer belongs', async () => {
     const guest = new FakeGuest([], [])
     const host = new HostileHost(guest, {hostile: false})
-    await host.awaitOpen(guest4, 9, 1, signal)
+    await host.awaitOpen(guest4, 9, 1000, signal)
     const ping = icmp6(frames.ipv6('fe80::5054:ff:fe77:2'), 129, Buffer.from([0, 1, 0, 1]))
     guest.say(ping)
     host.advertise()
