@@ -19,7 +19,9 @@ export const judgeBootUp = judging<Booted>(
   'report',
   'problem',
 )(({boot, report, problem}, {accelerator}: {accelerator: string}) => {
-  if (boot.matched === null) return failed(describeExit(boot))
+  if (typeof boot.matched !== 'string') return failed(describeExit(boot))
+  if (boot.lines.length === 0) return failed('the console is empty')
+  if (!Number.isFinite(boot.ms)) return failed('the boot has no time')
   if (problem !== null || report.seconds === undefined) return failed(problem ?? 'the boot report has no seconds')
   return passed(`after ${formatMs(boot.ms)}, ${report.seconds} s of the guest, under ${accelerator}`)
 })
@@ -140,5 +142,7 @@ export const judgeRefusal = judging<{boot: BootResult}>('boot')(({boot}) => {
 })
 
 export const judgePowerOff = judging<{boot: BootResult}>('boot')(({boot}) =>
-  boot.exit === 'powered-off' ? passed(`off after ${formatMs(boot.ms)}`) : failed(describeExit(boot)),
+  boot.exit === 'powered-off' && boot.lines.length > 0
+    ? passed(`off after ${formatMs(boot.ms)}`)
+    : failed(describeExit(boot)),
 )

@@ -24,6 +24,7 @@ function offered({boot, channels, inputs}: ConsoleBoot, {least}: ConsoleExpectat
   if (offers.length > 0) return broken(`offered: ${offers.join(', ')}`)
   if (boot.lines.some((line) => /uid=0\(root\)|sh: .*not found/.test(line))) return broken('a shell answers')
   if (boot.matched === null) return broken(describeExit(boot))
+  if (boot.lines.length === 0) return broken('the console is empty: nothing is known of what was answered')
   if (!mayEnd && boot.exit !== 'running') return broken(`the machine ends: ${describeExit(boot)}`)
   if (inputs < least) return broken(`only ${inputs} of ${least} inputs were sent`)
   return null

@@ -30,6 +30,41 @@ for (const module of modules) {
   for (const name of names) judges.push({name, judge: found[name] as Judge, cases: cases[name]})
 }
 
+/** Parts of good evidence that may rightly be empty: by the judge, with the reason. */
+const mayBeEmpty: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  judgeAlone: {otherFiles: 'an image that shares no root needs no other file: what is listed is what it leans on'},
+  judgeEspManifest: {'copy.disk': 'the copy is older than a disk that has grown: its size is not compared'},
+  judgeLive: {packets: 'a machine may say nothing more: that it lives is seen by what it hears'},
+  judgePackages: {unwanted: 'none is what is wanted: that some were sought is evidence of its own'},
+  judgeSbom: {unowned: 'none is what is wanted: that files were looked at is seen by the components that were found'},
+  judgeTampered: {
+    'baseline.CC-HARDENED mounts': 'where another mount is right, what the untouched machine mounts is not compared',
+  },
+  judgeSevSnp: {flags: 'the parameter of kvm_amd alone says that it is enabled'},
+}
+
+/** An array or an object that holds something, without it; undefined for anything else. */
+function emptied(part: unknown): unknown {
+  if (Array.isArray(part)) return part.length > 0 ? [] : undefined
+  if (part === null || typeof part !== 'object' || part instanceof Uint8Array) return undefined
+  return Object.keys(part).length > 0 ? {} : undefined
+}
+
+/** Good evidence with one of its arrays and objects emptied, or one of those in its objects; with the names of each. */
+function* withOneEmpty(seen: object): Generator<[part: string, changed: object]> {
+  for (const [part, value] of Object.entries(seen) as [string, unknown][]) {
+    const empty = emptied(value)
+    if (empty === undefined) continue
+    yield [part, {...seen, [part]: empty}]
+    if (Array.isArray(value)) continue
+    for (const [inner, innerValue] of Object.entries(value as object) as [string, unknown][]) {
+      const innerEmpty = emptied(innerValue)
+      if (innerEmpty !== undefined)
+        yield [`${part}.${inner}`, {...seen, [part]: {...(value as object), [inner]: innerEmpty}}]
+    }
+  }
+}
+
 describe('every judge', () => {
   it('is known here, and has good, bad and missing evidence', () => {
     expect(judges.length).toBeGreaterThan(20)
@@ -43,7 +78,15 @@ describe('every judge', () => {
   })
 })
 
-describe.each(judges)('$name', ({judge, cases}) => {
+function verdictOrError(judge: () => Verdict): Partial<Verdict> {
+  try {
+    return judge()
+  } catch (error) {
+    return {detail: String(error)}
+  }
+}
+
+describe.each(judges)('$name', ({name, judge, cases}) => {
   const {good = [], bad = {}, missing = {}} = cases ?? {}
 
   it.each(good.map((given, index) => [index, given] as const))('passes good evidence, case %i', (_, given) => {
@@ -61,6 +104,19 @@ describe.each(judges)('$name', ({judge, cases}) => {
   it.each(Object.entries(missing))('fails without evidence: %s', (_, given) => {
     const verdict = judge(...(given as [unknown, unknown]))
     expect(verdict.status, verdict.detail).toBe('failed')
+  })
+
+  it('fails good evidence with any part of it emptied', () => {
+    for (const [seen, expected] of good) {
+      for (const [part, changed] of withOneEmpty(seen as object)) {
+        if (mayBeEmpty[name]?.[part] !== undefined) continue
+        // A judge may fall over what no check hands to it; it may not pass it.
+        const verdict = verdictOrError(() => judge(changed, expected))
+        // Of a machine that ended for its own reason nothing is compared.
+        if (part.startsWith('baseline') && verdict.outcome === 'detected') continue
+        expect(verdict, `${part} is empty`).not.toMatchObject({status: 'passed'})
+      }
+    }
   })
 
   it('fails good evidence with any part of it taken away', () => {
@@ -106,5 +162,20 @@ describe('the source', () => {
       .filter((name) => !name.startsWith('judges/'))
       .filter((name) => imports(name).some(({names}) => concluding.test(names)))
     expect(others).toEqual([])
+  })
+
+  it('has no verdict that was written by hand, and no way around the imports by name', () => {
+    const outside = files.filter((name) => !name.startsWith('judges/'))
+    const detours = [
+      /status:\s*['"`](passed|failed)['"`]/,
+      /\* as \w+ from '(cc-core\/report|.*judges\/.*)'/,
+      /import\('(cc-core\/report|.*judges\/.*)'\)/,
+    ]
+    const examples = [`status: 'passed'`, `* as report from 'cc-core/report'`, `import('../judges/outcome.js')`]
+    for (const [index, example] of examples.entries()) expect(example).toMatch(detours[index] ?? /^$/)
+    for (const name of outside) {
+      const text = readFileSync(join(source, name), 'utf8')
+      expect(detours.filter((detour) => detour.test(text)).map(String), name).toEqual([])
+    }
   })
 })

@@ -67,6 +67,7 @@ function manifestProblems({disk, partitions, artefacts}: Manifest): string[] {
     if ((integrity === 'verity') !== (verity !== null))
       problems.push(`${name} has integrity ${integrity}, but verity does not fit`)
   }
+  if (!(disk.bytes > 0)) problems.push('it does not say how large the disk is')
   if (end > disk.bytes) problems.push(`the last partition ends at ${end}, behind the disk of ${disk.bytes} bytes`)
   return problems
 }
