@@ -89,7 +89,8 @@ export const diskManipulations = tampered([
       const {start, size} = partitionOf(bench, 'cc-root')
       await fill(disk, start, Math.min(size, 1024 ** 3), 0)
     },
-    detected: /cc: FAILED: cc-root: .*(cannot be mounted|does not match|altered|cannot be read)|verity.*(corrupt|panic)/,
+    detected:
+      /cc: FAILED: cc-root: .*(cannot be mounted|does not match|altered|cannot be read)|verity.*(corrupt|panic)/,
     because: 'what is there decrypts to noise',
   },
   {
