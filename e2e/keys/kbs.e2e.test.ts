@@ -94,9 +94,9 @@ describe('a production image with the key source kbs', {timeout: timeoutMs}, () 
     expect(broker.asked).toEqual(['site/keys/cc-root', 'site/keys/cc-app'])
     const report = lines.find((line) => line.includes('CC-BOOT {')) ?? ''
     expect(report).toMatch(/"name":"cc-root","state":"encrypted".*"name":"cc-app","state":"encrypted"/)
-    expect(records(lines, 'key-release').map(({resource, result}) => [resource, result])).toEqual([
-      ['site/keys/cc-root', 'released'],
-      ['site/keys/cc-app', 'released'],
+    expect(records(lines, 'key-release').map(({resource, result, reason}) => [resource, result, reason])).toEqual([
+      ['site/keys/cc-root', 'released', ''],
+      ['site/keys/cc-app', 'released', ''],
     ])
   })
 
@@ -229,7 +229,10 @@ describe('a hardened production image', {timeout: timeoutMs}, () => {
     const {console: lines, ended} = await run('withdrawn')
     expect(ended, lines.join('\n')).toBe('powered-off')
     expect(lines).toContain('cc: ready')
-    expect(audit(lines).map(({result, refused}) => [result, refused])).toEqual([
+    expect(
+      audit(lines).map(({result, refused}) => [result, refused]),
+      lines.join('\n'),
+    ).toEqual([
       ['passed', 0],
       ['refused', 1],
       ['passed', 0],
@@ -248,7 +251,10 @@ describe('a hardened production image', {timeout: timeoutMs}, () => {
     answers = afterBoot({status: 200, body: ''}, null)
     const {console: lines, ended} = await run('silent')
     expect(ended, lines.join('\n')).toBe('powered-off')
-    expect(audit(lines).map(({result, unreachable}) => [result, unreachable])).toEqual([
+    expect(
+      audit(lines).map(({result, unreachable}) => [result, unreachable]),
+      lines.join('\n'),
+    ).toEqual([
       ['passed', 0],
       ['unreachable', 1],
       ['unreachable', 2],

@@ -65,12 +65,23 @@ program() {
 	chmod 755 "$dir/root/usr/local/bin/$1"
 }
 
+# initrd_only SOURCE: let a key source have the programs of the initrd, as the hook and 55-keys put them there, and no other.
+initrd_only() {
+	local program
+	mkdir "$dir/initrd"
+	for program in $(sed -n 's/^for tool in \(cryptsetup .*\); do$/\1/p' "$guest/../initramfs/hooks/cc") sh env modprobe sleep \
+		$(sed -nE "s,.*printf '%s.n' (/usr/local/bin/(kbs-client|snpguest) .*) >>\"\\\$programs\".*,\1,p" "$guest/../../base/55-keys.sh"); do
+		[[ $program == */* || -z $(type -P "$program") ]] || ln -sf "$(type -P "$program")" "$dir/initrd/"
+	done
+	[[ -x $dir/initrd/cryptsetup && -x $dir/initrd/base64 && -x $dir/initrd/sha256sum && ! -e $dir/initrd/rmdir ]]
+}
+
 # ask SOURCE [PARTITION]: as fetch_key does. $status; the key in $dir/key, the words in $dir/words.
 ask() {
 	local file=
 	[[ $1 != key-file ]] || file=/etc/cc/test.key
 	status=0
-	env -i PATH="$PATH" ROOT="$dir/root" KEY_FILE="$file" BOOT_CONF="$dir/root/run/cc/boot.conf" \
+	env -i PATH="${programs:-$PATH}" ROOT="$dir/root" KEY_FILE="$file" BOOT_CONF="$dir/root/run/cc/boot.conf" \
 		timeout 30 "$dir/root/usr/lib/cc/key-source/$1" "${2-cc-test}" </dev/null >"$dir/key" 2>"$dir/words" || status=$?
 }
 
@@ -88,6 +99,16 @@ fails_for() { # REASON: without a key on the way
 		((status == 0)) || { echo "$source: $status $(cat "$dir/words")" >&2 && return 1; }
 		(($(wc -c <"$dir/key") >= 16))
 		diff -u "$dir/before" <(find "$dir/root" | sort) || { echo "$source" >&2 && return 1; }
+	done
+}
+
+@test "contract: it needs no program that the initrd does not have" {
+	local source programs=$dir/initrd
+	initrd_only
+	for source in "${sources[@]}"; do
+		root "$source"
+		ask "$source"
+		((status == 0)) && [[ ! -s $dir/words ]] || { echo "$source: $status $(cat "$dir/words")" >&2 && return 1; }
 	done
 }
 
