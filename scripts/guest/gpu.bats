@@ -269,6 +269,8 @@ python() {
 sdk() {
 	local modules=$root/modules
 	mkdir -p "$modules/nv_attestation_sdk" "$modules/verifier"
+	# Python takes what it compiled within the same second for up to date.
+	rm -rf "$modules/__pycache__"
 	cat >"$modules/pynvml.py" <<-END
 		NVML_CC_SYSTEM_FEATURE_ENABLED = 1
 		class NVMLError(Exception): pass
