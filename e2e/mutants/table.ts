@@ -104,7 +104,7 @@ const files: Group = {
       findings: [
         [
           'keys-only-there',
-          /^(cmdline|manifest\.json|initrd\.img|initrd\.img, unpacked,) holds keys\/root\.key in hexadecimal$/,
+          /^(cmdline|(manifest|provenance)\.json|initrd\.img|initrd\.img, unpacked,) holds keys\/root\.key in hexadecimal$/,
         ],
         commandLine('.*cc\\.weak=[0-9a-f]{64}.*, the configuration gives'),
       ],
