@@ -248,7 +248,7 @@ const machine: Group = {
       ...{id: 'outbound-tcp4', what: 'one more TCP port may be reached from inside on IPv4'},
       findings: [
         ['outbound-forbidden', /^(out-forbidden 22:open|a packet to tcp 10\.77\.0\.2:22 is on the wire)$/],
-        ['job-network', /^forbidden port 22: done$/],
+        ['job-network', /^(forbidden port 22: done|a packet to tcp 10\.77\.0\.2:22 is on the wire)$/],
       ],
     },
     {
