@@ -56,7 +56,7 @@ if [[ -n $clock_authorities ]]; then
 	has_program /usr/sbin/chronyd ||
 		die E_CONFIG "kbs.clock.servers is set, and the tree has no /usr/sbin/chronyd" "set kbs.clock in the base image, or install it there: os.packages: [chrony]"
 	said=$(in_tree "$tree" /usr/sbin/chronyd --version) || die E_PACKAGE "chronyd does not run in the tree"
-	[[ $said == *+NTS* ]] || die E_PACKAGE "this chronyd knows no NTS: '${said:0:200}'" "take version 4.0 or newer"
+	[[ $said == *+NTS* ]] || die E_PACKAGE "this chronyd does not support NTS: '${said:0:200}'" "take version 4.0 or newer"
 	chroot "$tree" cat -- "$clock_authorities" >"$authorities" 2>/dev/null ||
 		die E_CONFIG "kbs.clock.authorities: the tree has no file '$clock_authorities'" "install it: os.packages: [ca-certificates], or os.files"
 	grep -q -- '-----BEGIN CERTIFICATE-----' "$authorities" ||

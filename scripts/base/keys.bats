@@ -118,7 +118,7 @@ clock() {
 	step 55-keys --tree "$tree" --clock-authorities /etc/ssl/ca.pem
 	failed_with E_CONFIG 'the tree has no /usr/sbin/chronyd'
 	clock '3.5 (+PRIVDROP +IPV6)'
-	failed_with E_PACKAGE 'this chronyd knows no NTS'
+	failed_with E_PACKAGE 'this chronyd does not support NTS'
 	echo none | as_user tee "$tree/etc/ssl/ca.pem" >/dev/null
 	clock
 	failed_with E_CONFIG "'/etc/ssl/ca.pem' holds no certificate"

@@ -21,9 +21,9 @@ read_list0 odd find "$source" ! -type f ! -type d -print0
 	"put the file itself in its place"
 read_list0 found find "$source" -type f -print0
 ((${#found[@]} > 0)) || die E_CONFIG "hardening.application: there is no file in '$source'" "name the folder with the code"
-# A secret of a development folder hardly belongs into an image.
+# A secret of a development folder does not belong in an image.
 secret=$(find "$source" \( -name .git -o -name .env -o -name 'id_rsa*' -o -name 'id_ed25519*' -o -name 'id_ecdsa*' \) -print -quit)
-[[ -z $secret ]] || die E_CONFIG "hardening.application: '$secret' hardly belongs into an image" "name a folder with the code alone"
+[[ -z $secret ]] || die E_CONFIG "hardening.application: '$secret' does not belong in an image" "name a folder with the code alone"
 
 # shellcheck disable=SC2016 # expands in there
 # In the tree, so that a link in it leads nowhere else.
