@@ -172,16 +172,16 @@ describe('a server and a client', () => {
         const {checks} = JSON.parse(stdout) as {checks: {id: string; status: string; detail: string}[]}
         return Object.fromEntries(checks.map(({id, status, detail}) => [id, `${status}: ${detail}`]))
       }
+      const server = /^passed: ports 1 to 65535: (tcp \S+: open: 8002; |udp \S+: no port answers; )+allowed: tcp\/8002$/
       expect(await scan('server1')).toEqual({
-        'scan-ipv4': expect.stringMatching(
-          /^passed: ports 1 to 65535, 10\.77\.0\.15: open: 8002; allowed: 8002$/,
-        ) as string,
-        'scan-ipv6': expect.stringMatching(/^passed: .*open: 8002.*; allowed: 8002$/) as string,
+        'scan-ipv4': expect.stringMatching(server) as string,
+        'scan-ipv6': expect.stringMatching(server) as string,
         'network-silent': expect.stringMatching(/^passed: /) as string,
       })
+      const client = /^passed: ports 1 to 65535: ((tcp|udp) \S+: no port answers; )+allowed: none$/
       expect(await scan('site-1')).toEqual({
-        'scan-ipv4': expect.stringMatching(/^passed: .*10\.77\.0\.15: no port answers; allowed: none$/) as string,
-        'scan-ipv6': expect.stringMatching(/^passed: .*no port answers.*; allowed: none$/) as string,
+        'scan-ipv4': expect.stringMatching(client) as string,
+        'scan-ipv6': expect.stringMatching(client) as string,
         'network-silent': expect.stringMatching(/^passed: /) as string,
       })
     },
