@@ -5,7 +5,11 @@ const expected = {
   places: ['/vault'],
   control: {text: 'control', file: 'control.raw'},
   files: ['disk.qcow2', 'control.raw', 'console.log'],
+  given: [],
 }
+/** A server without a key for its output disk. */
+const server = {...expected, given: ['nvflare-output.raw']}
+const plainOutput = {file: 'nvflare-output.raw', text: 'the secret as bytes'}
 const control = {file: 'control.raw', text: 'control'}
 const good = {
   written: ['/tmp', '/vault', '/run'],
@@ -17,8 +21,21 @@ const good = {
 
 export const cases: CasesOf<typeof import('./canary.js')> = {
   judgeCanary: {
-    good: [[good, expected]],
+    good: [
+      [good, expected],
+      [{...good, found: [control, plainOutput]}, server],
+    ],
     bad: {
+      'an output disk has it that the host is not given': [
+        {...good, found: [control, plainOutput]},
+        expected,
+        /nvflare-output\.raw has the secret as bytes/,
+      ],
+      'another disk has it than the one that the host is given': [
+        {...good, found: [control, plainOutput, {file: 'disk.qcow2', text: 'the secret as bytes'}]},
+        server,
+        /^disk\.qcow2 has the secret as bytes$/,
+      ],
       'the disk has it': [
         {...good, found: [control, {file: 'disk.qcow2', text: 'the secret in base64'}]},
         expected,

@@ -38,6 +38,8 @@ export function differenceOf(state: GuestState, baseline: GuestState): string | 
 }
 
 const mountsKey = 'CC-HARDENED mounts'
+const partitionsKey = 'CC-BOOT partitions'
+const tmpfsKey = 'CC-BOOT tmpfs'
 
 /** What the machine says of the disk NAME; undefined for nothing. */
 export function mountOf(name: string, {[mountsKey]: mounts}: GuestState): unknown {
@@ -55,8 +57,20 @@ export const exceptMount =
     if (baseline[mountsKey] === undefined) return differenceOf(state, baseline)
     const found = mountOf(name, state)
     if (found === undefined || !allowed.includes(found)) return `${name} is ${textOf(found)}`
-    return differenceOf({...state, [mountsKey]: baseline[mountsKey]}, baseline)
+    const before = name === 'output' && found === 'disk-plain' ? withoutHeldOutput(baseline) : baseline
+    return differenceOf({...state, [mountsKey]: baseline[mountsKey]}, before)
   }
+
+/**
+ * Where a cc-out is locked, a file system in memory holds its place, and gives way to the disk that the host offers for
+ * the output: a state without that one.
+ */
+function withoutHeldOutput(state: GuestState): GuestState {
+  const [partitions, tmpfs] = [state[partitionsKey], state[tmpfsKey]]
+  if (!Array.isArray(partitions) || !Array.isArray(tmpfs)) return state
+  const output = (partitions as {name?: unknown; mount?: unknown}[]).find(({name}) => name === 'cc-out')
+  return {...state, [tmpfsKey]: tmpfs.filter((path) => path !== output?.mount)}
+}
 
 const textOf = (value: unknown) => (value === undefined ? 'missing' : JSON.stringify(value))
 

@@ -183,6 +183,10 @@ function dataDisksOf({config}: Bench['subject']): DataDisks {
   return {offered, role, place: hasKey ? null : place}
 }
 
+/** Disks that the host is meant to read: the output of a server, where the site has no key for it. */
+const givenDisks = ({config: {hardening}}: Bench['subject']): string[] =>
+  hardening.role === 'server' && hardening.mounts.outputKey === null ? [serials.output] : []
+
 /** @param folder everything in it is searched for the secret */
 async function makeDataDisks(offered: readonly string[], folder: string): Promise<VmDisk[]> {
   const disks: VmDisk[] = []
@@ -381,6 +385,7 @@ export function insideManipulations(inside: Inside): Manipulation[] {
             'console.log',
             ...dataDisksOf(bench.subject).offered.map((serial) => `${serial}.raw`),
           ],
+          given: givenDisks(bench.subject).map((serial) => `${serial}.raw`),
         }
         return judgeCanary(await searchSecret(probe), expected)
       },
