@@ -8,7 +8,8 @@ const expected = {
   given: [],
 }
 /** A server without a key for its output disk. */
-const server = {...expected, given: ['nvflare-output.raw']}
+const server = {...expected, given: [{file: 'nvflare-output.raw', place: '/output'}]}
+const writtenOut = {written: ['/tmp', '/vault', '/run', '/output']}
 const plainOutput = {file: 'nvflare-output.raw', text: 'the secret as bytes'}
 const control = {file: 'control.raw', text: 'control'}
 const good = {
@@ -23,7 +24,7 @@ export const cases: CasesOf<typeof import('./canary.js')> = {
   judgeCanary: {
     good: [
       [good, expected],
-      [{...good, found: [control, plainOutput]}, server],
+      [{...good, ...writtenOut, found: [control, plainOutput]}, server],
     ],
     bad: {
       'an output disk has it that the host is not given': [
@@ -31,8 +32,13 @@ export const cases: CasesOf<typeof import('./canary.js')> = {
         expected,
         /nvflare-output\.raw has the secret as bytes/,
       ],
+      'the disk that the host is given has it, and the machine did not write it there': [
+        {...good, found: [control, plainOutput]},
+        server,
+        /^nvflare-output\.raw has the secret as bytes$/,
+      ],
       'another disk has it than the one that the host is given': [
-        {...good, found: [control, plainOutput, {file: 'disk.qcow2', text: 'the secret as bytes'}]},
+        {...good, ...writtenOut, found: [control, plainOutput, {file: 'disk.qcow2', text: 'the secret as bytes'}]},
         server,
         /^disk\.qcow2 has the secret as bytes$/,
       ],

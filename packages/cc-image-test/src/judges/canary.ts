@@ -20,8 +20,11 @@ export interface CanaryExpectation {
   control: {text: string; file: string}
   /** Files that have to have been searched. */
   files: readonly string[]
-  /** Disks that the site gives to the host to read: an output without a key. What is written there is no leak. */
-  given: readonly string[]
+  /**
+   * Disks that the site gives to the host to read, an output without a key, and where each is mounted. Only what the
+   * machine wrote to that place may be on it.
+   */
+  given: readonly {file: string; place: string}[]
 }
 
 /** Everything that is left was searched for a secret; and for a text that has to be found, so that the search is known to see. */
@@ -41,16 +44,17 @@ export const judgeCanary = judgingAttack<CanarySearch>(
   const unread = files.filter((file) => !searched.includes(file))
   if (unread.length > 0) return broken(`${unread.join(', ')} was not searched`)
   if (console.length === 0) return broken('the console is empty')
+  const open = given.filter(({place}) => written.includes(place)).map(({file}) => file)
   const leaks = found
-    .filter(({file, text}) => text !== control.text && !given.includes(file))
+    .filter(({file, text}) => text !== control.text && !open.includes(file))
     .map(({file, text}) => `${file} has ${text}`)
   if (console.some((line) => line.includes(secret))) leaks.push('the console shows it')
   if (leaks.length > 0) return broken(leaks.join('; '))
   if (!found.some(({file, text}) => text === control.text && file === control.file))
     return broken('the text that had to be found was not found: the search proves nothing')
-  const shown = given.length === 0 ? '' : `. ${given.join(', ')} is for the host to read: the site has no key for it`
+  const shown = open.length === 0 ? '' : `. ${open.join(', ')} is for the host to read: the site has no key for it`
   return defended(
     'powerless',
-    `written to ${written.join(', ')} and to the logs of ${logged.join(', ')}; not in ${searched.filter((file) => !given.includes(file)).join(', ')}, in five forms. A control text was found${shown}`,
+    `written to ${written.join(', ')} and to the logs of ${logged.join(', ')}; not in ${searched.filter((file) => !open.includes(file)).join(', ')}, in five forms. A control text was found${shown}`,
   )
 })

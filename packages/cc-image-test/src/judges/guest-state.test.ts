@@ -53,7 +53,7 @@ describe('a server whose locked cc-out gives way to a disk of the host', () => {
     expect(input(inputOf(server('', ['/run', '/tmp'])), inputOf(held))).toContain('tmpfs')
   })
 
-  it('has a cc-out whose place is another: nothing gives way', () => {
+  it('keeps all of them where its cc-out is mounted elsewhere', () => {
     const other = [{name: 'cc-out', mount: '/srv'}]
     expect(
       of(server('disk-plain', ['/run', '/tmp'], other), server('locked', ['/run', '/tmp', output], other)),

@@ -184,8 +184,10 @@ function dataDisksOf({config}: Bench['subject']): DataDisks {
 }
 
 /** Disks that the host is meant to read: the output of a server, where the site has no key for it. */
-const givenDisks = ({config: {hardening}}: Bench['subject']): string[] =>
-  hardening.role === 'server' && hardening.mounts.outputKey === null ? [serials.output] : []
+function givenDisks(subject: Bench['subject']): {file: string; place: string}[] {
+  const {role, place} = dataDisksOf(subject)
+  return role === 'server' && place !== null ? [{file: `${serials.output}.raw`, place}] : []
+}
 
 /** @param folder everything in it is searched for the secret */
 async function makeDataDisks(offered: readonly string[], folder: string): Promise<VmDisk[]> {
@@ -385,7 +387,7 @@ export function insideManipulations(inside: Inside): Manipulation[] {
             'console.log',
             ...dataDisksOf(bench.subject).offered.map((serial) => `${serial}.raw`),
           ],
-          given: givenDisks(bench.subject).map((serial) => `${serial}.raw`),
+          given: givenDisks(bench.subject),
         }
         return judgeCanary(await searchSecret(probe), expected)
       },
