@@ -184,7 +184,7 @@ nvidia_packages() {
 		deb_directory "$name-$branch"
 		case $name in
 		nvidia-utils) nvidia_program nvidia-smi ;;
-		nvidia-compute-utils) nvidia_program nvidia-persistenced ;;
+		nvidia-compute-utils) nvidia_daemon ;;
 		libnvidia-compute) install -D -m 644 /dev/null "$deb/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.$driver" ;;
 		esac
 		deb_build restricted "$name-$branch" "$version" ''
@@ -194,6 +194,22 @@ nvidia_packages() {
 nvidia_program() { # NAME
 	printf '#!/bin/sh\necho "%s is a stand-in: there is no driver" >&2\nexit 9\n' "$1" |
 		install -D -m 755 /dev/stdin "$deb/usr/bin/$1"
+}
+
+# The daemon and its unit, as canonical/nvidia-graphics-drivers has it in its folder debian.
+nvidia_daemon() {
+	nvidia_program nvidia-persistenced
+	install -D -m 644 /dev/stdin "$deb/lib/systemd/system/nvidia-persistenced.service" <<-'EOF'
+		[Unit]
+		Description=NVIDIA Persistence Daemon
+		Wants=syslog.target
+		StopWhenUnneeded=true
+
+		[Service]
+		Type=forking
+		ExecStart=/usr/bin/nvidia-persistenced --user nvidia-persistenced --no-persistence-mode --verbose
+		ExecStopPost=/bin/rm -rf /var/run/nvidia-persistenced
+	EOF
 }
 
 # The layers of the live session are on the ISO, and no installation may take them.
