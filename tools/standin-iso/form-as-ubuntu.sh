@@ -196,19 +196,13 @@ nvidia_program() { # NAME
 		install -D -m 755 /dev/stdin "$deb/usr/bin/$1"
 }
 
-# The daemon and its unit, as canonical/nvidia-graphics-drivers has it in its folder debian.
+# The daemon, with a unit that names its user, as in Ubuntu's package: base/55-gpu.sh reads that.
 nvidia_daemon() {
 	nvidia_program nvidia-persistenced
 	install -D -m 644 /dev/stdin "$deb/lib/systemd/system/nvidia-persistenced.service" <<-'EOF'
-		[Unit]
-		Description=NVIDIA Persistence Daemon
-		Wants=syslog.target
-		StopWhenUnneeded=true
-
 		[Service]
 		Type=forking
-		ExecStart=/usr/bin/nvidia-persistenced --user nvidia-persistenced --no-persistence-mode --verbose
-		ExecStopPost=/bin/rm -rf /var/run/nvidia-persistenced
+		ExecStart=/usr/bin/nvidia-persistenced --user nvidia-persistenced --verbose
 	EOF
 }
 
