@@ -183,7 +183,7 @@ function dataDisksOf({config}: Bench['subject']): DataDisks {
   return {offered, role, place: hasKey ? null : place}
 }
 
-/** Disks that the host is meant to read: the output of a server, where the site has no key for it. */
+/** Disks that the host is meant to read, and where each is mounted: the output of a server without a key for it. */
 function givenDisks(subject: Bench['subject']): {file: string; place: string}[] {
   const {role, place} = dataDisksOf(subject)
   return role === 'server' && place !== null ? [{file: `${serials.output}.raw`, place}] : []
